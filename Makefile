@@ -1,0 +1,52 @@
+# Needs Python 3.11 or newer and make; everything else is installed into $(VENV).
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3.14 || command -v python3)
+VENV ?= .venv
+BIN := $(VENV)/bin
+PYTEST_ARGS ?=
+CONSTRAINTS := $(if $(wildcard requirements.lock),--constraint requirements.lock)
+
+.PHONY: help demo test lint check check-matrix bench docs lock clean
+.DEFAULT_GOAL := help
+
+help:  ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "make: no python3 was found; install Python 3.11 or newer, or say make PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "make: $(PYTHON) is older than Python 3.11; say make PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# One stamp a set of extras: a later target adds to the same environment.
+$(VENV)/.installed-%: pyproject.toml $(wildcard requirements.lock) | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) --editable '.[$*]'
+	@touch $@
+
+demo: $(VENV)/.installed-demo  ## run the example app on an embedded server with real text
+	$(BIN)/vecsearch demo
+
+test: $(VENV)/.installed-test  ## run all tests on an embedded server
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/.installed-dev  ## formatting, lint rules, import contracts, types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+	$(BIN)/pyright
+
+check: lint test docs  ## what CI runs: lint, tests, docs
+
+check-matrix: $(VENV)/.installed-test  ## the same tests on other PostgreSQL, pgvector, SQLAlchemy and Alembic versions
+	$(BIN)/python tests/matrix.py
+
+bench: $(VENV)/.installed-test  ## measure speed and memory side by side with the stock tools
+	$(BIN)/python -m tests.benchmarks
+
+docs: $(VENV)/.installed-docs  ## build the documentation; a warning is an error
+	$(BIN)/mkdocs build --strict --quiet
+
+lock: $(VENV)/.installed-dev  ## write the versions that are installed now to requirements.lock
+	$(BIN)/python -m pip freeze --exclude-editable | grep -v ' @ ' > requirements.lock
+
+clean:  ## remove the environment and every cache
+	rm -rf $(VENV) .vecsearch build dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,1 @@
+"""Alembic operations and autogenerate support for pgvector."""

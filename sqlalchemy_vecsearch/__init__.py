@@ -1,0 +1,1 @@
+"""SQLAlchemy declarations and searches for pgvector."""

@@ -1,0 +1,69 @@
+"""The errors that both packages raise.
+
+Each message is three sentences: what happened, why, and what to do.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "DeclarationError",
+    "DimensionError",
+    "LoadingError",
+    "MetricError",
+    "SearchError",
+    "ServerError",
+    "SettingsError",
+    "UnsupportedServerError",
+    "VecSearchError",
+    "VectorValueError",
+]
+
+
+class VecSearchError(Exception):
+    """The base of every error that sqlalchemy_vecsearch and alembic_ops raise on purpose."""
+
+
+class DeclarationError(VecSearchError, ValueError):
+    """A column, index or mixin is declared in a way that PostgreSQL or pgvector would refuse."""
+
+
+class MetricError(VecSearchError, ValueError):
+    """A metric is unknown, or the column's index cannot serve it."""
+
+
+class VectorValueError(VecSearchError, ValueError):
+    """A value is not a vector that the column can hold."""
+
+
+class DimensionError(VectorValueError):
+    """A vector has another length than the column declares.
+
+    Attributes:
+        expected: the declared number of dimensions.
+        actual: the number of dimensions of the value.
+    """
+
+    def __init__(self, message: str, *, expected: int, actual: int) -> None:
+        super().__init__(message)
+        self.expected = expected
+        self.actual = actual
+
+
+class SearchError(VecSearchError, ValueError):
+    """A search is asked for in a way that has no sensible answer."""
+
+
+class SettingsError(VecSearchError, ValueError):
+    """A search setting is out of its range, or could not hold."""
+
+
+class LoadingError(VecSearchError, ValueError):
+    """Rows could not be loaded; none of them is in the table."""
+
+
+class ServerError(VecSearchError, RuntimeError):
+    """A PostgreSQL server for tests or the demo could not be started or used."""
+
+
+class UnsupportedServerError(VecSearchError, RuntimeError):
+    """The server's PostgreSQL or pgvector is older than a feature needs."""
