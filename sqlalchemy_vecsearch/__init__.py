@@ -1,1 +1,64 @@
 """SQLAlchemy declarations and searches for pgvector."""
+
+from __future__ import annotations
+
+from sqlalchemy_vecsearch.columns import Embedding, declaration_of, embedding_column
+from sqlalchemy_vecsearch.errors import (
+    DeclarationError,
+    DimensionError,
+    LoadingError,
+    MetricError,
+    SearchError,
+    ServerError,
+    SettingsError,
+    UnsupportedServerError,
+    VecSearchError,
+    VectorValueError,
+)
+from sqlalchemy_vecsearch.expressions import Subvector
+from sqlalchemy_vecsearch.indexes import VectorIndex, describe_index, vector_index
+from sqlalchemy_vecsearch.methods import HNSW, IVFFlat
+from sqlalchemy_vecsearch.metrics import Metric, Storage
+from sqlalchemy_vecsearch.mixins import ChunkMixin, EmbeddingMixin, FullText, FullTextMixin, VersionedEmbeddingMixin
+from sqlalchemy_vecsearch.search.distances import distance, similarity
+from sqlalchemy_vecsearch.search.nearest import nearest
+from sqlalchemy_vecsearch.search.queries import embedding_of
+from sqlalchemy_vecsearch.types import BIT, HALFVEC, SPARSEVEC, VECTOR, Vector
+
+__all__ = [
+    "BIT",
+    "HALFVEC",
+    "HNSW",
+    "SPARSEVEC",
+    "VECTOR",
+    "ChunkMixin",
+    "DeclarationError",
+    "DimensionError",
+    "Embedding",
+    "EmbeddingMixin",
+    "FullText",
+    "FullTextMixin",
+    "IVFFlat",
+    "LoadingError",
+    "Metric",
+    "MetricError",
+    "SearchError",
+    "ServerError",
+    "SettingsError",
+    "Storage",
+    "Subvector",
+    "UnsupportedServerError",
+    "VecSearchError",
+    "Vector",
+    "VectorIndex",
+    "VectorValueError",
+    "VersionedEmbeddingMixin",
+    "declaration_of",
+    "describe_index",
+    "distance",
+    "embedding_column",
+    "embedding_of",
+    "nearest",
+    "similarity",
+    "vector_index",
+]

@@ -45,7 +45,9 @@ class HNSW:
     @property
     def parameters(self) -> dict[str, int]:
         """The parameters that were given, as they stand in ``WITH (...)``."""
-        return {key: value for key, value in (("m", self.m), ("ef_construction", self.ef_construction)) if value is not None}
+        return {
+            key: value for key, value in (("m", self.m), ("ef_construction", self.ef_construction)) if value is not None
+        }
 
 
 @dataclass(frozen=True, slots=True)

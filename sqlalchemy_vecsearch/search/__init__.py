@@ -1,0 +1,1 @@
+"""Searches: Select in, Select out, one capability a module."""

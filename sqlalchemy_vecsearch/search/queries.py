@@ -1,0 +1,148 @@
+"""The query side of a distance: a vector, an expression, or the embedding of a stored row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from sqlalchemy import ColumnElement, and_, inspect, literal, not_, select
+from sqlalchemy.exc import NoInspectionAvailable
+from sqlalchemy.orm import QueryableAttribute, aliased
+from sqlalchemy.sql.selectable import FromClause
+
+from sqlalchemy_vecsearch.errors import SearchError
+from sqlalchemy_vecsearch.search.identity import entity_key
+from sqlalchemy_vecsearch.types.validation import checked_vector
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from sqlalchemy.orm import InstrumentedAttribute
+
+    from sqlalchemy_vecsearch.search.searched import SearchedColumn
+
+__all__ = ["StoredEmbedding", "embedding_of"]
+
+Query: TypeAlias = (
+    "Sequence[float] | np.ndarray[Any, Any] | ColumnElement[Any] | InstrumentedAttribute[Any] | StoredEmbedding | Any"
+)
+"""Whatever :func:`nearest` compares with. Any: pgvector's value classes and sparse arrays have no common type."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEmbedding:
+    """The embedding of one stored row, as :func:`embedding_of` names it."""
+
+    entity: Any  # Any: a mapped class or a table
+    identity: tuple[Any, ...]
+
+
+def embedding_of(entity: Any, identity: Any) -> StoredEmbedding:
+    """Return the embedding of the row with this primary key, for ``nearest``: "more like this row".
+
+    The vector stays on the server: it is read by a scalar sub-select, which an index serves, and never by a join,
+    which none does. ``nearest`` leaves the row itself out. A row that does not exist, or whose embedding is NULL, has
+    no nearest rows; ``session.get(Document, 42).embedding`` tells which of the two it is.
+
+    Args:
+        entity: the mapped class, or the table, that is searched.
+        identity: the primary key; a tuple, in the order of the key's columns, when there are several.
+
+    Raises:
+        SearchError: the entity has no primary key, or one of another length.
+
+    Example:
+        ```text
+        nearest(Document, Document.embedding, embedding_of(Document, 42), k=10)
+        ```
+    """
+    values = tuple(identity) if isinstance(identity, tuple | list) else (identity,)
+    columns = _key_columns(entity)
+    if len(columns) != len(values):
+        raise SearchError(
+            f"The key {identity!r} has {len(values)} parts, and the primary key of {_name(entity)} has {len(columns)}. "
+            "A stored row is found by its whole key. "
+            f"Pass a value for each of {', '.join(column.name for column in columns) or 'its columns'}."
+        )
+    return StoredEmbedding(entity, values)
+
+
+def bound_query(query: Query, searched: SearchedColumn) -> ColumnElement[Any]:
+    """Return the query as an SQL expression of the column's type.
+
+    Raises:
+        VectorValueError: the value is no vector that can be compared with the column.
+    """
+    if isinstance(query, StoredEmbedding):
+        return _stored(query, searched)
+    if isinstance(query, ColumnElement):
+        return query
+    if isinstance(query, QueryableAttribute):
+        element: ColumnElement[Any] = query.__clause_element__()
+        return element
+    value = checked_vector(query, searched.storage, dimensions=searched.dimensions, column=searched.label)
+    return literal(value, searched.type)
+
+
+def exclusions(query: Query, vector: ColumnElement[Any], searched: SearchedColumn) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions that a query brings: a stored row is left out, and must have an embedding.
+
+    pgvector orders by an arbitrary vector when the query is NULL, so that case is shut out by a condition that is
+    evaluated once.
+    """
+    if not isinstance(query, StoredEmbedding):
+        return ()
+    same = [column == value for column, value in zip(entity_key(searched.element), query.identity, strict=True)]
+    return not_(and_(*same)), vector.is_not(None)
+
+
+def _stored(query: StoredEmbedding, searched: SearchedColumn) -> ColumnElement[Any]:
+    """Return the sub-select that reads a stored embedding, from an alias so that it can not correlate."""
+    element = searched.element
+    if isinstance(element, QueryableAttribute):
+        other = aliased(element.parent.mapper.class_)
+        keys, embedding = entity_key(getattr(other, element.key)), getattr(other, element.key)
+    else:
+        table = searched.column.table.alias()
+        keys, embedding = tuple(table.primary_key), table.c[searched.column.key]
+    if not _same_table(query.entity, searched):
+        raise SearchError(
+            f"embedding_of({_name(query.entity)}, ...) names a row of another table than {searched.label}. "
+            "The stored embedding is read from the column that is searched. "
+            "Pass the class that is searched, or the other vector as select(...).scalar_subquery()."
+        )
+    conditions = (column == value for column, value in zip(keys, query.identity, strict=True))
+    return select(embedding).where(*conditions).scalar_subquery()
+
+
+def _same_table(entity: Any, searched: SearchedColumn) -> bool:
+    if isinstance(entity, FromClause):
+        return _root(entity) is searched.column.table
+    return searched.column.table in inspect(entity).mapper.tables
+
+
+def _root(source: FromClause) -> FromClause:
+    while hasattr(source, "element"):
+        source = source.element
+    return source
+
+
+def _key_columns(entity: Any) -> tuple[ColumnElement[Any], ...]:
+    if isinstance(entity, FromClause):
+        return tuple(entity.primary_key)
+    try:
+        found = inspect(entity)
+    except NoInspectionAvailable:
+        found = None
+    if hasattr(found, "mapper"):
+        return tuple(found.mapper.primary_key)
+    raise SearchError(
+        f"{entity!r} is neither a mapped class nor a table. "
+        "A stored embedding belongs to a row of one of them. "
+        "Pass the class that is searched, such as Document."
+    )
+
+
+def _name(entity: Any) -> str:
+    return repr(getattr(entity, "__name__", None) or getattr(entity, "name", None) or entity)
