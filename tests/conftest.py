@@ -1,0 +1,77 @@
+"""Fixtures that all tests share: engines for every driver on a fresh database each."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import NullPool, create_engine, make_url
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from sqlalchemy_vecsearch.testing import start_embedded_server
+
+pytest_plugins = "sqlalchemy_vecsearch.testing"
+
+DRIVERS = {
+    # name in the tests -> driver of the URL, async
+    "psycopg": ("psycopg", False),
+    "psycopg2": ("psycopg2", False),
+    "pg8000": ("pg8000", False),
+    "psycopg_async": ("psycopg", True),
+    "asyncpg": ("asyncpg", True),
+}
+
+
+@pytest.fixture
+def make_engine(request):
+    """Give `make_engine(driver, url=None, **options)`; the engine is on `vecsearch_url` and disposed after the test.
+
+    Async engines have no pool unless the test passes one, because the test's event loop is gone when we could close it.
+    """
+    engines = []
+
+    def make(driver="psycopg", *, url=None, **options):
+        url = make_url(url or request.getfixturevalue("vecsearch_url"))
+        name, is_async = DRIVERS[driver]
+        url = url.set(drivername=f"postgresql+{name}")
+        if is_async:
+            return create_async_engine(url, **({"poolclass": NullPool} | options))
+        engine = create_engine(url, **options)
+        engines.append(engine)
+        return engine
+
+    yield make
+    for engine in engines:
+        engine.dispose()
+
+
+@pytest.fixture
+def engine(make_engine):
+    """Give a psycopg engine on a fresh database with the extension vector."""
+    return make_engine("psycopg")
+
+
+@pytest.fixture
+def bare_url(vecsearch_databases):
+    """Give the URL of a fresh database without the extension vector."""
+    url = vecsearch_databases.create(with_extension=False)
+    yield url
+    vecsearch_databases.drop(url)
+
+
+@pytest.fixture(scope="session")
+def pgvector_version(vecsearch_server):
+    """Give the version of pgvector as a tuple such as (0, 8, 6)."""
+    return tuple(int(part) for part in vecsearch_server.pgvector_version.split("."))
+
+
+@pytest.fixture(scope="session")
+def postgres_major(vecsearch_server):
+    """Give the server's major version, such as 18."""
+    return int(vecsearch_server.postgres_version.split(".")[0])
+
+
+@pytest.fixture(scope="module")
+def own_server():
+    """Give a server that this module alone uses, and may restart or configure."""
+    server = start_embedded_server()
+    yield server
+    server.stop()
