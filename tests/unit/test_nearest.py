@@ -1,0 +1,501 @@
+import numpy as np
+import pytest
+from sqlalchemy import ForeignKey, Integer, MetaData, Table, func, select
+from sqlalchemy import Column as CoreColumn
+from sqlalchemy.dialects.postgresql import psycopg
+from sqlalchemy.orm import DeclarativeBase, Mapped, aliased, joinedload, mapped_column, relationship
+
+from sqlalchemy_vecsearch import (
+    HNSW,
+    VECTOR,
+    DimensionError,
+    IVFFlat,
+    MetricError,
+    SearchError,
+    SettingsError,
+    Subvector,
+    VectorValueError,
+    embedding_column,
+    embedding_of,
+    nearest,
+    vector_index,
+)
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Author(Base):
+    __tablename__ = "author"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+
+
+class Document(Base):
+    __tablename__ = "document"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    lang: Mapped[str]
+    author_id: Mapped[int] = mapped_column(ForeignKey("author.id"))
+    embedding: Mapped[list[float]] = embedding_column(3, metric="cosine", index=HNSW())
+    author: Mapped[Author] = relationship()
+
+
+class Note(Base):
+    __tablename__ = "note"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    maybe: Mapped[list[float] | None] = embedding_column(3, metric="l2", index=HNSW())
+    lists: Mapped[list[float]] = embedding_column(3, metric="l2", index=IVFFlat(lists=60))
+    bits: Mapped[list[float]] = embedding_column(3, metric="cosine", index=HNSW(), quantize="binary")
+    half: Mapped[list[float]] = embedding_column(3, metric="cosine", index=HNSW(), quantize="halfvec")
+    part: Mapped[list[float]] = embedding_column(3, metric="cosine", index=HNSW(), quantize=Subvector(1, 2))
+    none: Mapped[list[float]] = embedding_column(3, metric="cosine")
+
+
+QUERY = [1.0, 2.0, 3.0]
+DIALECT = psycopg.dialect()
+
+RAISE = (
+    "set_config('hnsw.ef_search', CAST(greatest(CAST(nullif(current_setting('hnsw.ef_search', true), '') AS INTEGER), "
+    "%({})s::INTEGER) AS TEXT), true)"
+)
+STRICT = (
+    "CASE WHEN (current_setting('hnsw.iterative_scan', true) IS NOT NULL) THEN "
+    "set_config('hnsw.iterative_scan', 'strict_order', true) END"
+)
+
+
+def compiled(statement):
+    return statement.compile(dialect=DIALECT)
+
+
+def sql(statement):
+    return " ".join(str(compiled(statement)).split())
+
+
+def parameters(statement):
+    return {
+        name: value for name, value in compiled(statement).params.items() if not isinstance(value, list | np.ndarray)
+    }
+
+
+def plain_settings(number=2):
+    return f"(SELECT concat({RAISE.format(f'param_{number}')}, {STRICT}) AS concat_1) IS NOT NULL"
+
+
+def iterative_settings(first=2, order="relaxed_order"):
+    return (
+        f"(SELECT concat({RAISE.format(f'param_{first}')}, "
+        f"set_config('hnsw.max_scan_tuples', %(param_{first + 1})s::VARCHAR, true), "
+        f"set_config('hnsw.scan_mem_multiplier', %(param_{first + 2})s::VARCHAR, true), "
+        f"set_config('hnsw.iterative_scan', '{order}', true)) AS concat_1) IS NOT NULL"
+    )
+
+
+ENTITY = "document.id, document.lang, document.author_id, document.embedding"
+
+
+def test_a_plain_search_orders_by_the_bare_operator():
+    statement = nearest(Document, Document.embedding, QUERY, k=10)
+    assert sql(statement) == (
+        f"SELECT {ENTITY}, document.embedding <=> %(param_1)s AS distance FROM document "
+        f"WHERE {plain_settings()} ORDER BY document.embedding <=> %(param_1)s LIMIT %(param_3)s::INTEGER"
+    )
+    assert parameters(statement) == {"param_2": 40, "param_3": 10}
+
+
+def test_k_raises_ef_search():
+    assert parameters(nearest(Document, Document.embedding, QUERY, k=100)) == {"param_2": 100, "param_3": 100}
+
+
+def test_an_explicit_ef_search_is_stated_outright_and_never_below_k():
+    statement = nearest(Document, Document.embedding, QUERY, k=100, ef_search=50)
+    assert "set_config('hnsw.ef_search', %(param_2)s::VARCHAR, true)" in sql(statement)
+    assert parameters(statement) == {"param_2": "100", "param_3": 100}
+    assert parameters(nearest(Document, Document.embedding, QUERY, k=10, ef_search=20))["param_2"] == "20"
+
+
+def test_a_nullable_embedding_is_guarded():
+    assert "WHERE note.maybe IS NOT NULL AND (SELECT" in sql(nearest(Note, Note.maybe, QUERY, k=1))
+
+
+def test_a_filtered_search_scans_inside_and_sorts_outside():
+    statement = nearest(select(Document).where(Document.lang == "en"), Document.embedding, QUERY, k=10)
+    assert sql(statement) == (
+        "WITH anon_1 AS MATERIALIZED (SELECT document.id AS key_0, document.embedding <=> %(param_1)s AS distance "
+        f"FROM document WHERE document.lang = %(lang_1)s::VARCHAR AND {iterative_settings()} "
+        "ORDER BY document.embedding <=> %(param_1)s LIMIT %(param_5)s::INTEGER) "
+        f"SELECT {ENTITY}, anon_1.distance AS distance FROM document, anon_1 "
+        "WHERE document.id = anon_1.key_0 ORDER BY anon_1.distance + 0"
+    )
+    assert parameters(statement) == {
+        "lang_1": "en", "param_2": 40, "param_3": "2147483647", "param_4": "64", "param_5": 10,
+    }  # fmt: skip
+
+
+def test_more_than_a_thousand_rows_are_scanned_iteratively():
+    assert "'relaxed_order'" in sql(nearest(Document, Document.embedding, QUERY, k=1001))
+    assert "'relaxed_order'" not in sql(nearest(Document, Document.embedding, QUERY, k=1000))
+
+
+def test_strict_order_and_the_bound_of_the_scan_can_be_asked_for():
+    source = select(Document).where(Document.lang == "en")
+    statement = nearest(source, Document.embedding, QUERY, k=10, strict=True, max_scan_tuples=500)
+    assert iterative_settings(order="strict_order") in sql(statement)
+    assert parameters(statement)["param_3"] == "500"
+
+
+def test_a_partitioned_table_is_scanned_in_strict_order():
+    table = Table(
+        "part",
+        MetaData(),
+        CoreColumn("id", Integer, primary_key=True),
+        CoreColumn("e", VECTOR(3)),
+        postgresql_partition_by="HASH (id)",
+    )
+    vector_index("ix", table.c.e, metric="l2")
+    assert "'strict_order'" in sql(nearest(select(table).where(table.c.id > 5), table.c.e, QUERY, k=5))
+
+
+def test_a_join_is_kept_on_both_levels_and_every_row_is_found_by_all_its_keys():
+    source = select(Document.id, Author.name).join(Document.author).where(Author.name != "x")
+    statement = nearest(source.order_by(Document.id).offset(3), Document.embedding, QUERY, k=10)
+    join = "document JOIN author ON author.id = document.author_id"
+    assert sql(statement) == (
+        "WITH anon_1 AS MATERIALIZED (SELECT document.id AS key_0, author.id AS key_1, "
+        f"document.embedding <=> %(param_1)s AS distance FROM {join} "
+        f"WHERE author.name != %(name_1)s::VARCHAR AND {iterative_settings()} "
+        "ORDER BY document.embedding <=> %(param_1)s LIMIT %(param_5)s::INTEGER) "
+        f"SELECT document.id, author.name, anon_1.distance AS distance FROM {join}, anon_1 "
+        "WHERE document.id = anon_1.key_0 AND author.id = anon_1.key_1 "
+        "ORDER BY anon_1.distance + 0, document.id LIMIT ALL OFFSET %(param_6)s::INTEGER"
+    )
+    assert (parameters(statement)["param_5"], parameters(statement)["param_6"]) == (13, 3)
+
+
+def test_what_an_outer_join_can_make_null_is_matched_as_null():
+    statement = nearest(select(Document).outerjoin(Document.author), Document.embedding, QUERY, k=10)
+    assert "WHERE document.id = anon_1.key_0 AND author.id IS NOT DISTINCT FROM anon_1.key_1" in sql(statement)
+
+
+def test_a_join_that_starts_from_another_entity_keeps_its_start():
+    statement = nearest(select(Author).join(Document), Document.embedding, QUERY, k=10)
+    assert sql(statement).count("FROM author JOIN document ON author.id = document.author_id") == 2
+
+
+def test_exists_in_the_filter_needs_no_other_key():
+    source = select(Document).where(select(Author.id).where(Author.id == Document.author_id).exists())
+    assert "key_1" not in sql(nearest(source, Document.embedding, QUERY, k=10))
+
+
+def test_loader_options_stay_with_the_rows_that_are_returned():
+    source = select(Document).options(joinedload(Document.author)).where(Document.lang == "en")
+    assert sql(nearest(source, Document.embedding, QUERY, k=10)).count("LEFT OUTER JOIN author") == 1
+
+
+def test_a_lock_is_taken_inside_so_that_locked_rows_are_passed_over():
+    source = select(Document).where(Document.lang == "en").with_for_update(skip_locked=True)
+    assert sql(nearest(source, Document.embedding, QUERY, k=10)).count("FOR UPDATE SKIP LOCKED") == 2
+
+
+def test_a_threshold_stands_outside_the_scan():
+    statement = nearest(Document, Document.embedding, QUERY, k=10, within=0.3)
+    assert sql(statement) == (
+        "WITH anon_1 AS MATERIALIZED (SELECT document.id AS key_0, document.embedding <=> %(param_1)s AS distance "
+        f"FROM document WHERE {plain_settings()} "
+        "ORDER BY document.embedding <=> %(param_1)s LIMIT %(param_3)s::INTEGER) "
+        f"SELECT {ENTITY}, anon_1.distance AS distance FROM document, anon_1 "
+        "WHERE document.id = anon_1.key_0 AND anon_1.distance <= %(distance_1)s ORDER BY anon_1.distance + 0"
+    )
+
+
+def test_an_exact_search_can_not_be_served_by_an_approximate_index():
+    source = select(Document.id).where(Document.lang == "en")
+    assert sql(nearest(source, Document.embedding, QUERY, k=10, exact=True, within=0.5)) == (
+        "SELECT document.id, document.embedding <=> %(param_1)s AS distance FROM document "
+        "WHERE document.lang = %(lang_1)s::VARCHAR AND (document.embedding <=> %(param_1)s) <= %(param_2)s "
+        "ORDER BY (document.embedding <=> %(param_1)s) + 0 LIMIT %(param_3)s::INTEGER"
+    )
+
+
+def test_an_exact_search_keeps_offset_and_tie_breaks():
+    source = select(Document.id).order_by(Document.lang).offset(2)
+    assert sql(nearest(source, Document.embedding, QUERY, k=3, exact=True)).endswith(
+        "ORDER BY (document.embedding <=> %(param_1)s) + 0, document.lang LIMIT %(param_2)s::INTEGER OFFSET %(param_3)s::INTEGER"
+    )
+
+
+def test_ivfflat_visits_a_sixth_of_its_lists_and_goes_on_until_k():
+    statement = nearest(Note.__table__, Note.__table__.c.lists, QUERY, k=10)
+    assert (
+        "set_config('ivfflat.probes', CAST(greatest(CAST(nullif(current_setting('ivfflat.probes', true), '') AS INTEGER), "
+        "%(param_2)s::INTEGER) AS TEXT), true), "
+        "CASE WHEN (current_setting('ivfflat.iterative_scan', true) IS NOT NULL) THEN "
+        "set_config('ivfflat.iterative_scan', 'relaxed_order', true) ELSE set_config('ivfflat.probes', '32768', true) END"
+    ) in sql(statement)
+    assert "hnsw" not in sql(statement)
+    assert parameters(statement)["param_2"] == 10
+    assert parameters(nearest(Note, Note.lists, QUERY, k=10, probes=3))["param_2"] == "3"
+
+
+def test_a_column_without_a_known_index_tells_both_methods():
+    text = sql(nearest(Note, Note.none, QUERY, k=10))
+    assert "hnsw.iterative_scan" in text
+    assert "ivfflat.iterative_scan" in text
+    assert "ORDER BY note.none <=> %(param_1)s LIMIT" in text
+
+
+@pytest.mark.parametrize(
+    ("column", "candidates", "coarse"),
+    [
+        ("half", 20, "CAST(note.half AS HALFVEC(3)) <=> CAST(%(param_1)s AS HALFVEC(3))"),
+        (
+            "bits",
+            200,
+            "CAST(binary_quantize(note.bits) AS BIT(3)) <~> binary_quantize(CAST(%(param_1)s AS VECTOR(3)))",
+        ),
+        (
+            "part",
+            200,
+            "CAST(subvector(note.part, %(subvector_1)s::INTEGER, %(subvector_2)s::INTEGER) AS VECTOR(2)) <=> "
+            "subvector(CAST(%(param_1)s AS VECTOR(3)), %(subvector_3)s::INTEGER, %(subvector_4)s::INTEGER)",
+        ),
+    ],
+)
+def test_a_quantised_column_is_searched_by_its_index_and_ranked_by_the_full_vectors(column, candidates, coarse):
+    statement = nearest(select(Note.id), getattr(Note, column), QUERY, k=10)
+    text = sql(statement)
+    inner, outer = text.split(") SELECT note.id, ")
+    assert inner.startswith("WITH anon_1 AS MATERIALIZED (SELECT note.id AS key_0 FROM note WHERE (SELECT concat(")
+    assert f"ORDER BY {coarse} LIMIT" in inner
+    assert outer.startswith(
+        f"note.{column} <=> %(param_1)s AS distance FROM note, anon_1 WHERE note.id = anon_1.key_0 "
+        f"ORDER BY (note.{column} <=> %(param_1)s) + 0 LIMIT"
+    )
+    assert candidates in parameters(statement).values()
+
+
+def test_oversampling_raises_the_candidates_and_ef_search():
+    values = list(parameters(nearest(select(Note.id), Note.bits, QUERY, k=10, oversample=70)).values())
+    assert values.count(700) == 2
+
+
+def test_a_stored_row_is_read_by_a_scalar_sub_select_and_left_out():
+    statement = nearest(select(Document.id), Document.embedding, embedding_of(Document, 42), k=10)
+    stored = "(SELECT document_1.embedding FROM document AS document_1 WHERE document_1.id = %(id_1)s::INTEGER)"
+    text = sql(statement)
+    assert f"ORDER BY document.embedding <=> {stored} LIMIT" in text
+    assert f"WHERE document.id != %(id_2)s::INTEGER AND {stored} IS NOT NULL AND (SELECT concat(" in text
+
+
+def test_aliases_and_core_tables_are_searched_alike():
+    other = aliased(Document, name="other")
+    assert "FROM document AS other WHERE" in sql(nearest(other, other.embedding, QUERY, k=1))
+    table = Document.__table__
+    assert sql(nearest(table, table.c.embedding, QUERY, k=1)) == sql(nearest(Document, Document.embedding, QUERY, k=1))
+    alias = table.alias("a")
+    assert "FROM document AS a WHERE" in sql(nearest(alias, alias.c.embedding, QUERY, k=1))
+
+
+def test_another_value_is_the_same_statement_to_the_compiled_cache():
+    def key(*where, **arguments):
+        values = {"k": 10, **arguments}
+        query = values.pop("query", QUERY)
+        return nearest(select(Document).where(*where), Document.embedding, query, **values)._generate_cache_key().key
+
+    assert key() == key(query=np.array([3, 2, 1], "f4")) == key(k=500)
+    assert key(Document.lang == "en") == key(Document.lang == "fr", k=20)
+    assert key(ef_search=50) == key(ef_search=60)
+
+
+def test_another_metric_is_another_statement_to_the_compiled_cache():
+    first = nearest(Document, Document.embedding, QUERY, k=1, exact=True)._generate_cache_key().key
+    assert first != nearest(Document, Document.embedding, QUERY, k=1, exact=True, metric="l2")._generate_cache_key().key
+
+
+def refused(error, *arguments, **options):
+    with pytest.raises(error) as caught:
+        nearest(*arguments, **{"k": 10, **options})
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("query", "error", "message"),
+    [
+        (
+            [1.0, 2.0],
+            DimensionError,
+            "The vector for 'document.embedding' has 2 dimensions. The column is declared with 3, and vectors of "
+            "different lengths can not be compared. Use the model that the column was made for, or declare the column "
+            "with the length of this one.",
+        ),
+        (
+            [1.0, float("nan"), 2.0],
+            VectorValueError,
+            "The vector for 'document.embedding' holds NaN or infinity. pgvector stores finite numbers only, since no "
+            "distance to another is defined. Find out where the model or the normalisation divides by zero.",
+        ),
+        (
+            [],
+            VectorValueError,
+            "The vector for 'document.embedding' is empty. A vector has at least one dimension. Pass 3 numbers.",
+        ),
+        (
+            np.ones((2, 3)),
+            VectorValueError,
+            "The value for 'document.embedding' has 2 axes, not one. A vector is one row of numbers. "
+            "Pass one row of the array, such as vectors[0].",
+        ),
+        (
+            "a text",
+            VectorValueError,
+            "The value for 'document.embedding' is no vector but str 'a text'. A vector column compares rows of "
+            "numbers. Pass a list of floats or a numpy array; embed a text with your model first.",
+        ),
+    ],
+)
+def test_what_is_no_vector_of_the_column_is_refused_before_sql_is_sent(query, error, message):
+    assert refused(error, Document, Document.embedding, query) == message
+
+
+def test_an_unknown_metric_is_refused():
+    assert refused(MetricError, Document, Document.embedding, QUERY, metric="dot").startswith(
+        "There is no metric 'dot'."
+    )
+
+
+def test_a_metric_that_the_index_can_not_serve_says_which_it_can():
+    assert refused(MetricError, Document, Document.embedding, QUERY, metric="l2") == (
+        "The column 'document.embedding' can not be searched by 'l2': its index can serve 'cosine'. "
+        "PostgreSQL would read and sort every row without a word. "
+        "Search by 'cosine', add vector_index(..., metric='l2'), or accept the full scan: exact=True."
+    )
+    assert refused(MetricError, Note, Note.none, QUERY, metric="l2") == (
+        "The column 'note.none' can not be searched by 'l2': it is declared for 'cosine'. "
+        "PostgreSQL would read and sort every row without a word. "
+        "Search by 'cosine', add vector_index(..., metric='l2'), or accept the full scan: exact=True."
+    )
+
+
+def test_a_column_without_a_declared_metric_says_how_to_declare_one():
+    table = Table("t", MetaData(), CoreColumn("id", Integer, primary_key=True), CoreColumn("e", VECTOR(3)))
+    assert refused(MetricError, table, table.c.e, QUERY) == (
+        "The column 'e' declares no metric. It was not made by embedding_column(), and none of its indexes in the "
+        "metadata is a vector index with a known operator class. "
+        'Declare it with embedding_column(384, metric="cosine"), add a vector_index(), or pass metric="cosine".'
+    )
+    vector_index("one", table.c.e, metric="l2")
+    assert "<->" in sql(nearest(table, table.c.e, QUERY, k=1))
+    vector_index("two", table.c.e, metric="l1")
+    assert refused(MetricError, table, table.c.e, QUERY) == (
+        "The column 'e' has indexes for several metrics: l1, l2. Each of them orders rows in another way, and the "
+        "search names none. Say which you mean: metric='l1'."
+    )
+
+
+def test_what_is_no_entity_is_refused():
+    assert refused(SearchError, "document", Document.embedding, QUERY) == (
+        "'document' can not be searched. A search starts from a mapped class, an alias of one, a table, or a Select "
+        "of them, and this is none. Pass the class, such as Document, or select(Document).where(...)."
+    )
+
+
+def test_a_column_of_another_entity_is_refused():
+    assert refused(SearchError, Note, Document.embedding, QUERY) == (
+        "The column 'document.embedding' is not of what is searched. Its table would be joined to the statement "
+        "without a condition, and every pair of rows compared. "
+        "Pass a column of the searched class, or join its class to the statement first."
+    )
+
+
+def test_what_is_no_vector_column_is_refused():
+    assert refused(SearchError, Document, Document.lang, QUERY) == (
+        "The column 'lang' of type String() holds no vectors. A search compares the types vector, halfvec, sparsevec "
+        "and bit. Pass the embedding column, such as Document.embedding."
+    )
+    assert refused(SearchError, Document, "embedding", QUERY) == (
+        "'embedding' is no column that can be searched. A search orders by the distance to a vector column of a mapped "
+        "class or a table. Pass the column itself, such as Document.embedding."
+    )
+
+
+@pytest.mark.parametrize("k", [0, -1, 2.5, "10", True])
+def test_an_impossible_k_is_refused(k):
+    assert refused(SearchError, Document, Document.embedding, QUERY, k=k) == (
+        f"k={k!r} is not possible. It says how many rows to return, a whole number of 1 or more. "
+        "Pass such a number, k=10 for example."
+    )
+
+
+def test_an_impossible_threshold_is_refused():
+    assert refused(SearchError, Document, Document.embedding, QUERY, within=float("nan")) == (
+        "within=nan is no distance. It is the largest distance to return, a finite number. "
+        "Choose one, or leave it out to return the k nearest rows whatever their distance."
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "range_"),
+    [
+        ("ef_search", 1001, "hnsw.ef_search from 1 to 1,000"),
+        ("ef_search", 0, "hnsw.ef_search from 1 to 1,000"),
+        ("probes", 0, "ivfflat.probes from 1 to 32,768"),
+        ("max_scan_tuples", 0, "hnsw.max_scan_tuples from 1 to 2,147,483,647"),
+    ],
+)
+def test_a_setting_out_of_range_is_refused(name, value, range_):
+    assert refused(SettingsError, Document, Document.embedding, QUERY, **{name: value}) == (
+        f"{name}={value} is out of range. pgvector accepts {range_}. Choose a whole number in that range, or leave it out."
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "word", "remedy"),
+    [
+        (lambda s: s.limit(5), "LIMIT", "Leave .limit() out: k is the limit."),
+        (lambda s: s.fetch(5), "FETCH", "Leave .fetch() out: k is the limit."),
+        (lambda s: s.group_by(Document.lang), "GROUP BY", "Group the rows of the search in an outer statement."),
+        (lambda s: s.distinct(), "DISTINCT", "Apply DISTINCT to the rows of the search in an outer statement."),
+    ],
+)
+def test_what_would_hide_the_order_of_the_index_is_refused(change, word, remedy):
+    assert refused(SearchError, change(select(Document)), Document.embedding, QUERY) == (
+        f"The statement to search has a {word}. At the level of the search it would hide the order that the index "
+        f"serves, and every row would be read. {remedy}"
+    )
+
+
+def test_an_offset_must_be_a_number():
+    source = select(Document).offset(func.random())
+    assert refused(SearchError, source, Document.embedding, QUERY) == (
+        "The OFFSET of the statement is an expression. A search must know how many candidates it needs while it is "
+        "built. Pass a number to .offset()."
+    )
+
+
+def test_a_join_with_something_keyless_is_refused():
+    words = select(Author.name.label("word")).distinct().subquery()
+    source = select(Document).join(words, words.c.word == Document.lang)
+    assert refused(SearchError, source, Document.embedding, QUERY) == (
+        "The statement that searches 'document.embedding' reads something without a primary key. "
+        "The rows that the index finds are taken in a sub-select and found again by their keys, and a sub-select, a "
+        "function or a keyless table has none. "
+        "Search first and join to the result, write the join as an EXISTS, or pass exact=True."
+    )
+
+
+def test_a_stored_row_of_another_table_is_refused():
+    assert refused(SearchError, Document, Document.embedding, embedding_of(Note, 1)) == (
+        "embedding_of('Note', ...) names a row of another table than document.embedding. The stored embedding is read "
+        "from the column that is searched. "
+        "Pass the class that is searched, or the other vector as select(...).scalar_subquery()."
+    )
+
+
+def test_a_stored_row_needs_its_whole_key():
+    with pytest.raises(SearchError) as caught:
+        embedding_of(Document, (1, 2))
+    assert str(caught.value) == (
+        "The key (1, 2) has 2 parts, and the primary key of 'Document' has 1. A stored row is found by its whole key. "
+        "Pass a value for each of id."
+    )
