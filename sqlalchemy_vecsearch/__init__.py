@@ -20,9 +20,11 @@ from sqlalchemy_vecsearch.indexes import VectorIndex, describe_index, vector_ind
 from sqlalchemy_vecsearch.methods import HNSW, IVFFlat
 from sqlalchemy_vecsearch.metrics import Metric, Storage
 from sqlalchemy_vecsearch.mixins import ChunkMixin, EmbeddingMixin, FullText, FullTextMixin, VersionedEmbeddingMixin
+from sqlalchemy_vecsearch.search.block import search_settings
 from sqlalchemy_vecsearch.search.distances import distance, similarity
 from sqlalchemy_vecsearch.search.nearest import nearest
 from sqlalchemy_vecsearch.search.queries import embedding_of
+from sqlalchemy_vecsearch.settings import SearchSettings
 from sqlalchemy_vecsearch.types import BIT, HALFVEC, SPARSEVEC, VECTOR, Vector
 
 __all__ = [
@@ -43,6 +45,7 @@ __all__ = [
     "Metric",
     "MetricError",
     "SearchError",
+    "SearchSettings",
     "ServerError",
     "SettingsError",
     "Storage",
@@ -59,6 +62,7 @@ __all__ = [
     "embedding_column",
     "embedding_of",
     "nearest",
+    "search_settings",
     "similarity",
     "vector_index",
 ]

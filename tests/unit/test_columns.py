@@ -16,7 +16,6 @@ from sqlalchemy.schema import CreateIndex
 from sqlmodel import Field, SQLModel
 
 from sqlalchemy_vecsearch import (
-    HALFVEC,
     HNSW,
     VECTOR,
     DeclarationError,
@@ -358,11 +357,6 @@ def test_info_of_the_caller_is_kept_beside_the_declaration():
     column = embedding_column(3, metric="l2", info={"mine": 1}).column
     assert column.info["mine"] == 1
     assert declaration_of(column).metric is Metric.L2
-
-
-def test_numpy_results_are_asked_of_the_type():
-    assert embedding_column(3, metric="l2", storage="halfvec", returns="numpy").column.type.returns == "numpy"
-    assert isinstance(embedding_column(3, metric="l2", storage="halfvec").column.type, HALFVEC)
 
 
 @pytest.mark.parametrize(

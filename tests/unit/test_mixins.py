@@ -82,7 +82,7 @@ def test_a_full_text_declaration_names_columns():
 
 
 def test_a_missing_parent_says_what_to_add():
-    with pytest.raises(DeclarationError, match='Add __parent__ = "document.id" to the class'):
+    with pytest.raises(DeclarationError, match=r'Add __parent__ = "document\.id" to the class'):
 
         class Piece(ChunkMixin, Base):
             __tablename__ = "piece"

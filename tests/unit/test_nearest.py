@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
-from sqlalchemy import ForeignKey, Integer, MetaData, Table, func, select
 from sqlalchemy import Column as CoreColumn
+from sqlalchemy import ForeignKey, Integer, MetaData, Table, func, select
 from sqlalchemy.dialects.postgresql import psycopg
 from sqlalchemy.orm import DeclarativeBase, Mapped, aliased, joinedload, mapped_column, relationship
 
