@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import re
 import secrets
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import URL
 
 from sqlalchemy_vecsearch.errors import ServerError
+from sqlalchemy_vecsearch.testing.directories import prepare_directories, unprivileged_user
 from sqlalchemy_vecsearch.testing.installations import Installation, installations
 
 if TYPE_CHECKING:
@@ -24,11 +26,13 @@ if TYPE_CHECKING:
 
 __all__ = ["EmbeddedServer", "start_embedded_server"]
 
-# Nobody misses the data of a throw-away server after a crash of the machine, so it need not reach the disk.
-FAST_SETTINGS: Mapping[str, str] = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+# Nobody misses the data of a throw-away server after a crash of the machine, so it need not reach the disk. Commits
+# still reach the operating system before they are answered: a restart() keeps them.
+FAST_SETTINGS: Mapping[str, str] = {"fsync": "off", "full_page_writes": "off"}
 COMMON_SETTINGS: Mapping[str, str] = {"listen_addresses": "127.0.0.1", "unix_socket_directories": ""}
 SCRAM_ITERATIONS_SINCE = 16
 BUILTIN_LOCALE_SINCE = 17
+STAMP = re.compile(r"^.*? \[\d+\] (?=[A-Z]+:)")  # log_line_prefix is "%m [%p] "
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,20 +175,19 @@ def start_embedded_server(
         >>> server.stop()
     """
     chosen = installation or _first_installation()
-    user = _unprivileged_user()
-    home = _own_directory(directory, user)
+    user = unprivileged_user()
+    home, place = _prepared(directory, user)
     password = _kept_password(home)
     keeper = _Keeper(chosen, home)
     is_durable = directory is not None if durable is None else durable
     wished = {**COMMON_SETTINGS, **({} if is_durable else FAST_SETTINGS), **(settings or {})}
     request = {
         "installation": str(chosen.folder),
-        "directory": str(home),
-        "data": str(home / "data"),
+        "directory": str(place),
         "password": password,
         "initdb_arguments": initdb_arguments(chosen.postgres_major),
         "settings": [f"{name}={value}" for name, value in wished.items()],
-        "temporary": directory is None,
+        "remove": str(home) if directory is None else None,
         "user": user,
     }
     port = keeper.send(json.dumps(request))
@@ -211,21 +214,15 @@ def _first_installation() -> Installation:
     )
 
 
-def _unprivileged_user() -> list[int] | None:
-    if os.geteuid() != 0:
-        return None
-    import pwd
-
-    nobody = pwd.getpwnam("nobody")
-    return [nobody.pw_uid, nobody.pw_gid]
-
-
-def _own_directory(directory: Path | None, user: list[int] | None) -> Path:
-    home = Path(tempfile.mkdtemp(prefix="vecsearch-")) if directory is None else directory.absolute()
-    home.mkdir(parents=True, exist_ok=True)
-    if user is not None:
-        os.chown(home, *user)
-    return home
+def _prepared(directory: Path | None, user: list[int] | None) -> tuple[Path, Path]:
+    try:
+        return prepare_directories(directory, user)
+    except OSError as error:
+        raise ServerError(
+            f"The directory '{directory or tempfile.gettempdir()}' cannot hold a PostgreSQL server. "
+            f"The system said: {error.strerror}. "
+            "Choose a directory on a disk with free space that you may write to."
+        ) from error
 
 
 def _kept_password(home: Path) -> str:
@@ -238,6 +235,6 @@ def _kept_password(home: Path) -> str:
 
 
 def _reason(text: str) -> str:
-    """Take the last line that a failed program wrote, as a sentence."""
+    """Take the last line that a failed program wrote, as a sentence without the time it was written at."""
     line = text.splitlines()[-1] if text else "It wrote nothing to its log"
-    return line if line.endswith(".") else f"{line}."
+    return STAMP.sub("", line).rstrip("?.") + "."

@@ -26,6 +26,7 @@ ATTEMPTS = 5  # another program can take the free port between our choice and th
 START_SECONDS = 60.0  # recovery after a crash comes before "ready"
 STOP_SECONDS = 20.0
 POLL_SECONDS = 0.01
+PORT_IN_USE = "Address already in use"
 STATUS_LINE = 7  # of postmaster.pid, counted from 0
 
 
@@ -35,22 +36,20 @@ class Request:
 
     Attributes:
         installation: the folder that holds bin/, lib/ and share/.
-        directory: belongs to this server; holds data/, log and the password file.
-        data: the cluster, usually directory/data.
+        directory: belongs to this server, and its user can reach it; holds data/ and log.
         password: of the role postgres, for a cluster that does not exist yet.
         initdb_arguments: besides the directory and the password file.
         settings: "name=value" given to the server at each start.
-        temporary: the directory is removed afterwards.
+        remove: the directory to remove afterwards, or None to keep everything.
         user: user and group the server runs as, or None for our own.
     """
 
     installation: str
     directory: str
-    data: str
     password: str
     initdb_arguments: list[str]
     settings: list[str]
-    temporary: bool
+    remove: str | None
     user: list[int] | None
 
 
@@ -64,7 +63,7 @@ class Keeper:
     def __init__(self, request: Request) -> None:
         self.request = request
         self.directory = Path(request.directory)
-        self.data = Path(request.data)
+        self.data = self.directory / "data"
         self.binaries = Path(request.installation) / "bin"
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -85,11 +84,13 @@ class Keeper:
 
     def start(self, port: int | None = None) -> int:
         """Start the server and wait until it is ready; the answer is its port."""
-        for _ in range(ATTEMPTS - 1):
-            chosen = port or free_port()
-            with contextlib.suppress(StartError):
-                return self._start(chosen)
-        return self._start(port or free_port())
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return self._start(port or free_port())
+            except StartError as error:
+                if PORT_IN_USE not in str(error) or attempt == ATTEMPTS:
+                    raise
+        raise AssertionError
 
     def _start(self, port: int) -> int:
         settings = [argument for setting in self.request.settings for argument in ("-c", setting)]
@@ -133,8 +134,8 @@ class Keeper:
 
     def remove(self) -> None:
         """Remove what a temporary server leaves on disk."""
-        if self.request.temporary:
-            shutil.rmtree(self.directory, ignore_errors=True)
+        if self.request.remove is not None:
+            shutil.rmtree(self.request.remove, ignore_errors=True)
 
     def _may_run(self) -> bool:
         try:
@@ -146,12 +147,13 @@ class Keeper:
     def _copied_installation(self) -> Path:
         """Copy the programs to where the server's user can read them; permissions of the original stay as they are."""
         original = Path(self.request.installation)
-        copy = self.directory / "programs" / original.parent.name / original.name
-        if not copy.exists():
-            shutil.copytree(original, copy, symlinks=True, ignore=shutil.ignore_patterns("include", "pgxs", "*.a"))
-            libraries = original.parent.with_name(original.parent.name + ".libs")
-            if libraries.exists():
-                shutil.copytree(libraries, self.directory / "programs" / libraries.name)
+        programs = self.directory / "programs"
+        copy = programs / original.parent.name / original.name
+        shutil.rmtree(programs, ignore_errors=True)  # of another version, when the directory was kept
+        shutil.copytree(original, copy, symlinks=True, ignore=shutil.ignore_patterns("include", "pgxs", "*.a"))
+        libraries = original.parent.with_name(original.parent.name + ".libs")
+        if libraries.exists():
+            shutil.copytree(libraries, programs / libraries.name)
         return copy
 
     def _give_away(self, path: Path) -> None:
@@ -212,7 +214,10 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, whose end is our end
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _leave)
-    keeper = Keeper(Request(**json.loads(sys.stdin.readline())))
+    order = sys.stdin.readline()
+    if not order:  # the parent was killed before it could ask
+        return
+    keeper = Keeper(Request(**json.loads(order)))
     try:
         serve(keeper)
     except (OSError, StartError) as error:
@@ -220,7 +225,7 @@ def main() -> None:
             _answer(error=str(error))
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        keeper.stop(signal.SIGQUIT if keeper.request.temporary else signal.SIGINT)
+        keeper.stop(signal.SIGINT if keeper.request.remove is None else signal.SIGQUIT)
         keeper.remove()
 
 

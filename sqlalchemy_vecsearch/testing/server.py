@@ -164,7 +164,7 @@ def _started_container(plan: Plan) -> Server:
             ) from error
         instead = Plan(Source.EMBEDDED, installation=found[0])
         embedded = start_embedded_server(instead.installation)
-        origin = f"{instead.describe()}, because the {plan.describe()} did not start: {error}"
+        origin = f"{instead.describe()}, because the {plan.describe()} did not start: {' '.join(str(error).split())}"
         return describe_server(embedded.url(), origin=origin, stop=embedded.stop)
     return describe_server(url, origin=plan.describe(), stop=stop)
 
