@@ -28,6 +28,7 @@ class IndexState:
     """One index, declared or found in the catalog.
 
     ``valid``, ``ready`` and ``live`` are the flags of ``pg_index``; a declared index has all three.
+    ``building`` says that a backend is at work on it now, ``partitioned`` that its table has partitions.
     ``oid`` is None for a declared index.
     """
 
@@ -38,6 +39,8 @@ class IndexState:
     valid: bool = True
     ready: bool = True
     live: bool = True
+    building: bool = False
+    partitioned: bool = False
     oid: int | None = None
 
 

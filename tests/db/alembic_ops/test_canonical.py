@@ -1,0 +1,202 @@
+"""Wished indexes in the server's own words, compared with what the server made of them."""
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pgvector.sqlalchemy import BIT, HALFVEC, VECTOR
+from sqlalchemy import Column, Index, Integer, MetaData, String, Table, cast, func, select, text
+
+from alembic_ops.canonical import Refusal, Wish, canonical, normalised
+from alembic_ops.catalog import current_indexes
+from alembic_ops.declared import declared_indexes
+from alembic_ops.diff import index_changes
+
+
+def items(name="items", schema=None):
+    return Table(
+        name,
+        MetaData(),
+        Column("id", Integer, primary_key=True),
+        Column("kind", String(10)),
+        Column("Embedding", VECTOR(4)),
+        Column("loose", VECTOR()),
+        schema=schema,
+    )
+
+
+def expressions(table):
+    embedding = table.c.Embedding
+    return {
+        "plain": (embedding, "vector"),
+        "other name": (text('("Embedding")'), "vector"),
+        "half": (cast(embedding, HALFVEC(4)).label("element"), "halfvec"),
+        "half by text": (text('("Embedding"::halfvec(4))'), "halfvec"),
+        "half of a part": (cast(func.subvector(embedding, 1, 3), HALFVEC(3)).label("element"), "halfvec"),
+        "part": (cast(func.subvector(embedding, 1, 3), VECTOR(3)).label("element"), "vector"),
+        "other part": (cast(func.subvector(embedding, 2, 3), VECTOR(3)).label("element"), "vector"),
+        "unit": (cast(func.l2_normalize(embedding), VECTOR(4)).label("element"), "vector"),
+        "bits": (cast(func.binary_quantize(embedding), BIT(4)).label("element"), "bit"),
+        "model of 4": (cast(table.c.loose, VECTOR(4)).label("element"), "vector"),
+        "model of 5": (cast(table.c.loose, VECTOR(5)).label("element"), "vector"),
+    }
+
+
+PREDICATES = [
+    None,
+    "id > 1",
+    "(id)>1",
+    "id > 1 AND kind = 'a'",
+    "((id > 1) AND ((kind)::text = 'a'::text))",
+    "kind = '100% a:b'",
+    "kind IN ('a', 'b')",
+    "kind = ANY (ARRAY['a', 'b']::varchar[])",
+    "id % 2 = 0",
+]
+OPERATOR_CLASSES = {
+    "vector": ["vector_l2_ops", "vector_cosine_ops", "public.vector_l2_ops"],
+    "halfvec": ["halfvec_l2_ops", "halfvec_ip_ops"],
+    "bit": ["bit_hamming_ops"],
+}
+PARAMETERS = {
+    "hnsw": [{}, {"m": 16}, {"m": "16", "ef_construction": 64}, {"m": 24}, {"ef_construction": 100}],
+    "ivfflat": [{}, {"lists": 100}, {"lists": 5}],
+}
+
+
+@st.composite
+def declarations(draw):
+    """One way to declare an index, as a function of a table."""
+    element = draw(st.sampled_from(sorted(expressions(items()))))
+    storage = expressions(items())[element][1]
+    method = draw(st.sampled_from(["hnsw", "ivfflat"]))
+    operators = draw(st.sampled_from(OPERATOR_CLASSES[storage]))
+    parameters = draw(st.sampled_from(PARAMETERS[method]))
+    predicate = draw(st.sampled_from(PREDICATES))
+    return element, method, operators, parameters, predicate
+
+
+def declare(table, name, declaration):
+    element, method, operators, parameters, predicate = declaration
+    expression, _ = expressions(table)[element]
+    options = {"postgresql_using": method, "postgresql_with": parameters}
+    if predicate is not None:
+        options["postgresql_where"] = text(predicate)
+    key = getattr(expression, "key", None)
+    if key is None:
+        return Index(name, text(f"{expression.text} {operators}"), _table=table, **options)
+    return Index(name, expression, postgresql_ops={key: operators}, **options)
+
+
+@pytest.fixture(scope="module")
+def shared(vecsearch_databases):
+    from sqlalchemy import create_engine, make_url
+
+    url = vecsearch_databases.create()
+    engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"))
+    yield engine
+    engine.dispose()
+    vecsearch_databases.drop(url)
+
+
+def catalog_text(connection, name):
+    query = select(text("pg_get_indexdef(x.indexrelid), pg_get_expr(x.indpred, x.indrelid), i.reloptions")).select_from(
+        text("pg_index x JOIN pg_class i ON i.oid = x.indexrelid")
+    ).where(text("i.relname = :name"))  # fmt: skip
+    definition, predicate, options = connection.execute(query, {"name": name}).one()
+    given = {"m": 16, "ef_construction": 64} if "USING hnsw" in definition else {"lists": 100}
+    for option in options or ():
+        given[option.partition("=")[0]] = int(option.partition("=")[2])
+    return definition.replace(f"INDEX {name} ", "").split(" WITH (")[0].split(" WHERE ")[0], predicate, given
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(current=declarations(), wished=declarations())
+def test_the_difference_is_empty_if_and_only_if_the_catalog_is_the_same(shared, current, wished):
+    with shared.connect() as connection:
+        had, wants = items(), items()
+        declare(had, "ix", current)
+        declare(wants, "ix", wished)
+        had.create(connection)
+        (declared,) = declared_indexes(wants, schema=None)
+        (definition,) = normalised(connection, [Wish(state=declared.state)])
+        assert not isinstance(definition, Refusal)
+        (found,) = current_indexes(connection, {None})
+        here = [replaced(found, canonical(found.definition))]
+        there = [replaced(declared.state, definition)]
+        declare(had, "other", wished).create(connection)
+        same = catalog_text(connection, "ix") == catalog_text(connection, "other")
+        assert (index_changes(here, there) == []) is same
+        connection.rollback()
+
+
+def replaced(state, definition):
+    from dataclasses import replace
+
+    return replace(state, definition=definition)
+
+
+def test_nothing_is_left_behind(engine):
+    table = items()
+    table.create(engine)
+    declare(table, "ix", ("half", "hnsw", "halfvec_l2_ops", {}, "id > 1"))
+    (declared,) = declared_indexes(table, schema=None)
+    with engine.connect() as connection:
+        normalised(connection, [Wish(state=declared.state)] * 3)
+        leftovers = connection.scalars(text("SELECT relname FROM pg_class WHERE relname LIKE 'alembic_ops%'")).all()
+        settings_left = connection.scalar(text("SELECT current_setting('alembic_ops.wishes')"))
+    assert (leftovers, settings_left) == ([], "")
+
+
+def test_it_works_in_autocommit(engine):
+    table = items()
+    table.create(engine)
+    declare(table, "ix", ("half", "hnsw", "halfvec_l2_ops", {}, None))
+    (declared,) = declared_indexes(table, schema=None)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        (definition,) = normalised(connection, [Wish(state=declared.state)])
+    assert definition.expression == '("Embedding"::halfvec(4))'
+
+
+def test_what_the_server_refuses_is_named_and_the_rest_goes_on(engine):
+    table = items()
+    table.create(engine)
+    declare(table, "ix_a", ("half", "hnsw", "halfvec_l2_ops", {}, "no_such_column = 1"))
+    declare(table, "ix_b", ("half", "hnsw", "halfvec_l2_ops", {}, "id > 1"))
+    declared = declared_indexes(table, schema=None)
+    with engine.connect() as connection:
+        refused, made = normalised(connection, [Wish(state=one.state) for one in declared])
+    assert (refused.sqlstate, refused.message) == ("42703", 'column "no_such_column" does not exist')
+    assert made.predicate == "id > 1"
+
+
+def test_a_column_that_will_have_another_type_is_read_as_such(engine):
+    table = items()
+    table.create(engine)
+    index = Index("ix", table.c.Embedding, postgresql_using="hnsw", postgresql_ops={"Embedding": "halfvec_l2_ops"},
+                  postgresql_where=text("id>1"))  # fmt: skip
+    table.c.Embedding.type = HALFVEC(4)
+    (declared,) = declared_indexes(table, schema=None)
+    with engine.connect() as connection:
+        (definition,) = normalised(
+            connection, [Wish(state=declared.state, actions=('ALTER COLUMN "Embedding" TYPE halfvec(4)',))]
+        )
+    assert index.name == "ix"
+    assert (definition.column, definition.operator_class, definition.predicate) == (
+        "Embedding",
+        "halfvec_l2_ops",
+        "id > 1",
+    )
+
+
+@pytest.mark.parametrize("driver", ["psycopg", "psycopg2", "pg8000"])
+def test_every_driver_reads_the_same_states(make_engine, driver):
+    engine = make_engine(driver)
+    table = items("Table % 1")
+    declare(table, "Ix % 1", ("half", "hnsw", "halfvec_l2_ops", {"m": 24}, "kind = '100% a:b'"))
+    table.create(make_engine("psycopg") if driver == "pg8000" else engine)
+    (declared,) = declared_indexes(table, schema=None)
+    with engine.connect() as connection:
+        (definition,) = normalised(connection, [Wish(state=declared.state)])
+        (found,) = current_indexes(connection, {None})
+    assert canonical(found.definition) == definition
+    assert found.name == "Ix % 1"
