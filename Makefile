@@ -43,7 +43,7 @@ bench: $(VENV)/.installed-test  ## measure speed and memory side by side with th
 	$(BIN)/python -m tests.benchmarks
 
 docs: $(VENV)/.installed-docs  ## build the documentation; a warning is an error
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 lock: $(VENV)/.installed-dev  ## write the versions that are installed now to requirements.lock
 	$(BIN)/python -m pip freeze --exclude-editable | grep -v ' @ ' > requirements.lock
