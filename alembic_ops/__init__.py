@@ -1,1 +1,8 @@
 """Alembic operations and autogenerate support for pgvector."""
+
+from alembic_ops.build import Build
+from alembic_ops.plugin import register
+
+__all__ = ["Build", "register"]
+
+register()

@@ -1,0 +1,120 @@
+"""The errors of schema changes, which Alembic's command prints without a traceback because they are its errors too."""
+
+from __future__ import annotations
+
+from alembic.util import CommandError
+
+from sqlalchemy_vecsearch.errors import VecSearchError
+
+__all__ = [
+    "BuildError",
+    "ExtensionError",
+    "ExternalTransactionError",
+    "IndexConflictError",
+    "IrreversibleOperationError",
+    "LockWaitError",
+    "MigrationError",
+    "OperationArgumentError",
+]
+
+
+class MigrationError(VecSearchError, CommandError, RuntimeError):
+    """A schema change could not be made; what was done before it is kept, and running it again finishes the work."""
+
+
+class OperationArgumentError(VecSearchError, CommandError, ValueError):
+    """An operation is written in a way that PostgreSQL or pgvector would refuse.
+
+    Attributes:
+        operation: the name of the operation, such as ``create_vector_index``.
+        argument: the argument that is wrong.
+    """
+
+    def __init__(self, message: str, *, operation: str, argument: str) -> None:
+        super().__init__(message)
+        self.operation = operation
+        self.argument = argument
+
+
+class IrreversibleOperationError(VecSearchError, CommandError, ValueError):
+    """The operation cannot be turned round, because what it replaced is not known or not kept.
+
+    Attributes:
+        operation: the name of the operation.
+        subject: the name of the index, column or extension.
+    """
+
+    def __init__(self, message: str, *, operation: str, subject: str) -> None:
+        super().__init__(message)
+        self.operation = operation
+        self.subject = subject
+
+
+class ExternalTransactionError(MigrationError):
+    """``env.py`` holds a transaction of its own open, so that nothing can run outside of one.
+
+    Attributes:
+        operation: the name of the operation.
+    """
+
+    def __init__(self, message: str, *, operation: str) -> None:
+        super().__init__(message)
+        self.operation = operation
+
+
+class IndexConflictError(MigrationError):
+    """What has the index's name in the database is not what the operation expects; nothing was changed.
+
+    Attributes:
+        name: the name of the index, with its schema.
+        current: what has the name now, None where nothing has.
+        wished: what the operation asks for, None where it asks for nothing in particular.
+    """
+
+    def __init__(self, message: str, *, name: str, current: str | None, wished: str | None) -> None:
+        super().__init__(message)
+        self.name = name
+        self.current = current
+        self.wished = wished
+
+
+class BuildError(MigrationError):
+    """The server gave up a build, or the index that it left is not valid.
+
+    Attributes:
+        name: the name of the index.
+        sqlstate: the code of the server's error, None where the server reported none.
+    """
+
+    def __init__(self, message: str, *, name: str, sqlstate: str | None = None) -> None:
+        super().__init__(message)
+        self.name = name
+        self.sqlstate = sqlstate
+
+
+class ExtensionError(MigrationError):
+    """The vector extension is missing, too old, or in another schema.
+
+    Attributes:
+        installed: the version in the database, None where there is none.
+        available: the version that the server could install, None where it has none.
+    """
+
+    def __init__(self, message: str, *, installed: str | None, available: str | None) -> None:
+        super().__init__(message)
+        self.installed = installed
+        self.available = available
+
+
+class LockWaitError(MigrationError, TimeoutError):
+    """A short lock was not to be had before the deadline, because others held the table all the time.
+
+    Attributes:
+        table_name: the table.
+        attempts: how often the lock was asked for.
+    """
+
+    def __init__(self, message: str, *, table_name: str, attempts: int) -> None:
+        super().__init__(message)
+        self.table_name = table_name
+        self.attempts = attempts

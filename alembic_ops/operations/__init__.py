@@ -1,0 +1,17 @@
+"""The operations as data: what a revision asks for, its way back, and its words."""
+
+from alembic_ops.operations.create_vector_extension import CreateVectorExtensionOp
+from alembic_ops.operations.create_vector_index import CreateVectorIndexOp
+from alembic_ops.operations.drop_vector_extension import DropVectorExtensionOp
+from alembic_ops.operations.drop_vector_index import DropVectorIndexOp
+from alembic_ops.operations.rebuild_vector_index import RebuildVectorIndexOp
+from alembic_ops.operations.update_vector_extension import UpdateVectorExtensionOp
+
+__all__ = [
+    "CreateVectorExtensionOp",
+    "CreateVectorIndexOp",
+    "DropVectorExtensionOp",
+    "DropVectorIndexOp",
+    "RebuildVectorIndexOp",
+    "UpdateVectorExtensionOp",
+]

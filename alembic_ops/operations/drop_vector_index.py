@@ -1,0 +1,126 @@
+"""Drop a vector index, by default without blocking readers or writers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from alembic.operations import MigrateOperation
+
+from alembic_ops.errors import IrreversibleOperationError, OperationArgumentError
+from alembic_ops.operations import create_vector_index
+from alembic_ops.operations.definitions import index_definition, qualified, require_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from alembic.operations import Operations
+    from sqlalchemy import TextClause
+
+    from alembic_ops.state import IndexDefinition
+
+__all__ = ["DropVectorIndexOp"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DropVectorIndexOp(MigrateOperation):
+    """The wish that an index is gone; ``definition`` says what it was, so that it can come back."""
+
+    name: str
+    table_name: str
+    definition: IndexDefinition | None = None
+    schema: str | None = None
+    concurrently: bool = True
+
+    def __post_init__(self) -> None:
+        require_name("drop_vector_index", "name", self.name)
+        require_name("drop_vector_index", "table_name", self.table_name)
+
+    @classmethod
+    def drop_vector_index(
+        cls,
+        operations: Operations,
+        name: str,
+        table_name: str,
+        column: str | TextClause | None = None,
+        *,
+        method: str = "hnsw",
+        operator_class: str | None = None,
+        with_: Mapping[str, int] | None = None,
+        where: str | TextClause | None = None,
+        schema: str | None = None,
+        concurrently: bool = True,
+    ) -> None:
+        """Drop a vector index that readers and writers go on without.
+
+        Costs nothing but the wait for transactions that use the table. From its first moment queries no longer use the
+        index, also when it is cancelled; run again, it finishes.
+
+        Args:
+            name: the name of the index.
+            table_name: its table.
+            column: what it indexes, a column or ``sa.text`` of an expression: with the next four arguments the
+                definition to build again at a downgrade. None for an index that needs no way back.
+            method: its method, "hnsw" or "ivfflat".
+            operator_class: its operator class, wanted wherever ``column`` is given.
+            with_: its build parameters, None for the server's defaults.
+            where: its predicate, None for all rows.
+            schema: the schema of the table, None for the default one.
+            concurrently: False drops inside the migration's transaction, and blocks readers and writers until it ends.
+
+        Raises:
+            OperationArgumentError: ``column`` is given without an operator class.
+            IndexConflictError: the name belongs to another table, or to another kind of index.
+            ExternalTransactionError: ``env.py`` holds a transaction open.
+        """
+        definition = None
+        if column is not None:
+            if operator_class is None:
+                raise OperationArgumentError(
+                    f"op.drop_vector_index({name!r}) names a column but no operator class. "
+                    "The definition is kept so that a downgrade can build the index again, and half of it is no use. "
+                    "Add operator_class, or leave the column out too.",
+                    operation="drop_vector_index",
+                    argument="operator_class",
+                )
+            definition = index_definition(
+                "drop_vector_index",
+                column,
+                method=method,
+                operator_class=operator_class,
+                with_=with_,
+                where=where,
+            )
+        operations.invoke(
+            cls(name=name, table_name=table_name, definition=definition, schema=schema, concurrently=concurrently)
+        )
+
+    def reverse(self) -> create_vector_index.CreateVectorIndexOp:
+        """Return the operation that builds the index again.
+
+        Raises:
+            IrreversibleOperationError: the definition is not known.
+        """
+        if self.definition is None:
+            raise IrreversibleOperationError(
+                f"Dropping the index {self.name!r} cannot be reversed. "
+                "The operation does not say what the index was. "
+                "Give column, method, operator_class and with_ to op.drop_vector_index().",
+                operation="drop_vector_index",
+                subject=self.name,
+            )
+        return create_vector_index.CreateVectorIndexOp(
+            name=self.name,
+            table_name=self.table_name,
+            definition=self.definition,
+            schema=self.schema,
+            concurrently=self.concurrently,
+        )
+
+    def to_diff_tuple(self) -> tuple[str, str | None, str, str, IndexDefinition | None]:
+        """Return what ``alembic check`` shows."""
+        return ("drop_vector_index", self.schema, self.table_name, self.name, self.definition)
+
+    def describe(self) -> str:
+        """Return the operation in one line, for people."""
+        return f"drop vector index {qualified(self.schema, self.name)} of {qualified(self.schema, self.table_name)}"

@@ -1,0 +1,51 @@
+"""Every registration with Alembic, in one function."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from alembic.autogenerate import renderers
+from alembic.operations import Operations
+
+from alembic_ops import render
+from alembic_ops.operations import (
+    CreateVectorExtensionOp,
+    CreateVectorIndexOp,
+    DropVectorExtensionOp,
+    DropVectorIndexOp,
+    RebuildVectorIndexOp,
+    UpdateVectorExtensionOp,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from alembic.autogenerate.api import AutogenContext
+    from alembic.operations import MigrateOperation
+
+__all__ = ["register"]
+
+
+class _Registration(NamedTuple):
+    operation: type[MigrateOperation]
+    name: str
+    render: Callable[[AutogenContext, Any], str]  # Any: the operation class of this row
+
+
+_OPERATIONS: Final = (
+    _Registration(CreateVectorExtensionOp, "create_vector_extension", render.render_create_extension),
+    _Registration(UpdateVectorExtensionOp, "update_vector_extension", render.render_update_extension),
+    _Registration(DropVectorExtensionOp, "drop_vector_extension", render.render_drop_extension),
+    _Registration(CreateVectorIndexOp, "create_vector_index", render.render_create_index),
+    _Registration(DropVectorIndexOp, "drop_vector_index", render.render_drop_index),
+    _Registration(RebuildVectorIndexOp, "rebuild_vector_index", render.render_rebuild_index),
+)
+
+
+def register() -> None:
+    """Make the operations known to Alembic; a second call changes nothing."""
+    for row in _OPERATIONS:
+        if getattr(Operations, row.name, None) is not None:
+            continue
+        Operations.register_operation(row.name)(row.operation)
+        renderers.dispatch_for(row.operation)(row.render)
