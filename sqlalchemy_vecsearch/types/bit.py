@@ -2,12 +2,71 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeAlias
+
 from pgvector.sqlalchemy import BIT as _BIT
+
+from sqlalchemy_vecsearch.types.adapters import BitWire, teach_connections
+from sqlalchemy_vecsearch.types.validation import checked_bits
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Dialect
 
 __all__ = ["BIT"]
 
+Processor: TypeAlias = Callable[[Any], Any]  # SQLAlchemy hands any Python value through
+
 
 class BIT(_BIT):
-    """A column of binary vectors of a fixed length, one bit a dimension."""
+    """A column of binary vectors of a fixed length, one bit a dimension.
+
+    It replaces `pgvector.sqlalchemy.BIT`. A value is a string of 0 and 1, a list or numpy array of booleans, bytes or a
+    `pgvector.Bit`; the result is a string of 0 and 1 with every driver.
+
+    Args:
+        length: the number of bits; None means 1, as in SQL.
+
+    Example:
+        >>> Column("signature", BIT(384))
+    """
 
     cache_ok = True
+
+    def __init__(self, length: int | None = None) -> None:
+        super().__init__(length)
+        self.length = length
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({'' if self.length is None else f'length={self.length}'})"
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        """Return the best form that the driver can send."""
+        if value is None:
+            return None
+        if dialect.driver == "asyncpg":
+            return _asyncpg_bits(value, self.length)
+        bits = checked_bits(value, self.length)
+        if dialect.driver == "psycopg":
+            teach_connections(dialect)
+            return BitWire(bits.to_binary())
+        return bits.to_text()
+
+    def process_literal_param(self, value: Any, dialect: Dialect) -> str:  # noqa: ARG002  # SQLAlchemy's signature
+        """Return the string of 0 and 1 that is quoted."""
+        return checked_bits(value, self.length).to_text()
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> str | None:  # noqa: ARG002  # SQLAlchemy's signature
+        """Return a string of 0 and 1, whichever class the driver uses."""
+        if value is None or isinstance(value, str):
+            return value
+        return f"{value.to_int():0{len(value)}b}"
+
+
+def _asyncpg_bits(value: Any, length: int | None) -> Any:  # asyncpg.BitString, which is not typed
+    from asyncpg import BitString
+
+    if not isinstance(value, BitString):
+        return BitString(checked_bits(value, length).to_text())
+    checked_bits(f"{value.to_int():0{len(value)}b}", length)
+    return value

@@ -3,11 +3,33 @@
 from __future__ import annotations
 
 from pgvector.sqlalchemy import HALFVEC as _HALFVEC
+from sqlalchemy.dialects.postgresql.base import ischema_names
+
+from sqlalchemy_vecsearch.metrics import Storage
+from sqlalchemy_vecsearch.types.dense import DenseType
 
 __all__ = ["HALFVEC"]
 
 
-class HALFVEC(_HALFVEC):
-    """A column of half precision vectors, up to 16,000 dimensions, 2 bytes a dimension and 8 more."""
+class HALFVEC(DenseType, _HALFVEC):
+    """A column of half precision vectors, up to 16,000 dimensions, 2 bytes a dimension and 8 more.
+
+    It replaces `pgvector.sqlalchemy.HALFVEC`, in the way that `VECTOR` replaces its type.
+
+    Args:
+        dim: the number of dimensions, None to accept any; an index needs it.
+        returns: ``"list"`` for a list of floats, as pgvector.sqlalchemy returns it; ``"numpy"`` for a float32 array,
+            which is read in binary.
+
+    Raises:
+        DeclarationError: `returns` is something else.
+
+    Example:
+        >>> Column("embedding", HALFVEC(384, returns="numpy"))
+    """
 
     cache_ok = True
+    storage = Storage.HALFVEC
+
+
+ischema_names["halfvec"] = HALFVEC

@@ -2,12 +2,104 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from pgvector import SparseVector
 from pgvector.sqlalchemy import SPARSEVEC as _SPARSEVEC
+from sqlalchemy.dialects.postgresql.base import ischema_names
+from sqlalchemy.types import String
+
+from sqlalchemy_vecsearch.types.adapters import SparsevecWire, teach_connections
+from sqlalchemy_vecsearch.types.sql import TypedParameter
+from sqlalchemy_vecsearch.types.validation import SparseParts, checked_sparse
+from sqlalchemy_vecsearch.types.wire import sparse_binary, sparse_of_result, sparse_text
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Dialect
+    from sqlalchemy.sql.elements import BindParameter, ColumnElement
 
 __all__ = ["SPARSEVEC"]
 
+Processor: TypeAlias = Callable[[Any], Any]  # SQLAlchemy hands any Python value through
+
+
+class _TextOrCodec(str, SparseVector):  # noqa: SLOT000  # the other base has a dictionary anyway
+    """The text form, which is also the value that a codec registered with asyncpg expects."""
+
+    parts: SparseParts
+
+    def __new__(cls, parts: SparseParts) -> _TextOrCodec:  # noqa: PYI034  # Self would promise more than is needed
+        self = super().__new__(cls, sparse_text(parts))
+        self.parts = parts
+        return self
+
+    def __init__(self, parts: SparseParts) -> None:
+        """Leave the lists of the codec's class empty: only its binary form is asked for."""
+
+    def to_binary(self) -> bytes:
+        return sparse_binary(self.parts)
+
+
+def _psycopg(parts: SparseParts) -> SparsevecWire:
+    return SparsevecWire(sparse_binary(parts))
+
 
 class SPARSEVEC(_SPARSEVEC):
-    """A column of sparse vectors, up to 16,000 non-zero elements, 8 bytes each and 16 more."""
+    """A column of sparse vectors, up to 16,000 non-zero elements, 8 bytes each and 16 more.
+
+    It replaces `pgvector.sqlalchemy.SPARSEVEC`, and returns `pgvector.SparseVector` as that does. Values travel in
+    binary with psycopg 3, and with asyncpg when a codec is registered on the connection; else as text, which is short
+    because only the elements that are not zero are written.
+
+    Args:
+        dim: the number of dimensions, None to accept any; an index needs it.
+
+    Example:
+        >>> Column("terms", SPARSEVEC(30522))
+    """
 
     cache_ok = True
+
+    def __init__(self, dim: int | None = None) -> None:
+        super().__init__(dim)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({'' if self.dim is None else f'dim={self.dim}'})"
+
+    def bind_processor(self, dialect: Dialect) -> Processor:
+        """Return what turns a value into the best form that the driver can send."""
+        send: Callable[[SparseParts], Any] = sparse_text
+        if dialect.driver == "psycopg":
+            teach_connections(dialect)
+            send = _psycopg
+        elif dialect.driver == "asyncpg":
+            send = _TextOrCodec
+        dimensions = self.dim
+
+        def process(value: Any) -> Any:
+            return None if value is None else send(checked_sparse(value, dimensions))
+
+        return process
+
+    def literal_processor(self, dialect: Dialect) -> Processor:
+        """Return what turns a value into a quoted SQL literal."""
+        quote = String().literal_processor(dialect)
+        assert quote is not None
+        dimensions = self.dim
+
+        def process(value: Any) -> str:
+            return quote(sparse_text(checked_sparse(value, dimensions)))
+
+        return process
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Processor:  # noqa: ARG002  # SQLAlchemy's signature
+        """Return what turns a result of any driver, with or without a codec, into a `pgvector.SparseVector`."""
+        return sparse_of_result
+
+    def bind_expression(self, bindvalue: BindParameter[Any]) -> ColumnElement[Any]:
+        """Return the parameter with the cast that makes its type certain."""
+        return TypedParameter(bindvalue, self, through_array=False)
+
+
+ischema_names["sparsevec"] = SPARSEVEC

@@ -1,0 +1,111 @@
+"""What ``vector`` and ``halfvec`` columns have in common: elements for every dimension."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias
+
+from sqlalchemy.types import String, UserDefinedType
+
+from sqlalchemy_vecsearch.errors import DeclarationError
+from sqlalchemy_vecsearch.metrics import Storage
+from sqlalchemy_vecsearch.types.adapters import HalfvecWire, VectorWire, teach_connections
+from sqlalchemy_vecsearch.types.sql import BinaryResult, TypedParameter
+from sqlalchemy_vecsearch.types.validation import Floats, checked_dense
+from sqlalchemy_vecsearch.types.wire import (
+    dense_text,
+    floats_of_result,
+    halfvec_binary,
+    list_of_result,
+    vector_binary,
+)
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Dialect
+    from sqlalchemy.sql.elements import BindParameter, ColumnElement
+
+__all__ = ["DenseType", "Returns"]
+
+Returns: TypeAlias = Literal["list", "numpy"]
+Processor: TypeAlias = Callable[[Any], Any]  # SQLAlchemy hands any Python value through
+
+_RETURNS: Final = ("list", "numpy")
+
+
+def _psycopg_vector(floats: Floats) -> VectorWire:
+    return VectorWire(vector_binary(floats))
+
+
+def _psycopg_halfvec(floats: Floats) -> HalfvecWire:
+    return HalfvecWire(halfvec_binary(floats))
+
+
+_PSYCOPG: Final[dict[Storage, Callable[[Floats], Any]]] = {
+    Storage.VECTOR: _psycopg_vector,
+    Storage.HALFVEC: _psycopg_halfvec,
+}
+
+
+class DenseType(UserDefinedType[Any]):
+    """The wire behaviour of `VECTOR` and `HALFVEC`, over pgvector's comparator and DDL."""
+
+    storage: ClassVar[Storage]
+    dim: int | None
+    returns: Returns
+
+    # `returns` is not keyword-only here: SQLAlchemy copies and caches a type by its positional argument names.
+    def __init__(self, dim: int | None = None, returns: Returns = "list") -> None:
+        if returns not in _RETURNS:
+            raise DeclarationError(
+                f"A {type(self).__name__} cannot return {returns!r}. "
+                "Vectors are read as 'list', a list of floats, or as 'numpy', a float32 array. "
+                "Write returns='list' or returns='numpy'."
+            )
+        super().__init__()
+        self.dim = dim
+        self.returns = returns
+
+    def __repr__(self) -> str:
+        arguments = [] if self.dim is None else [f"dim={self.dim}"]
+        if self.returns != "list":
+            arguments.append(f"returns={self.returns!r}")
+        return f"{type(self).__name__}({', '.join(arguments)})"
+
+    def bind_processor(self, dialect: Dialect) -> Processor:
+        """Return what turns a value into the best form that the driver can send."""
+        if dialect.driver == "psycopg":
+            teach_connections(dialect)
+            send = _PSYCOPG[self.storage]
+        elif dialect.driver == "asyncpg":
+            send = Floats.tolist
+        else:
+            send = dense_text
+        dimensions, half = self.dim, self.storage is Storage.HALFVEC
+
+        def process(value: Any) -> Any:
+            return None if value is None else send(checked_dense(value, dimensions, half=half))
+
+        return process
+
+    def literal_processor(self, dialect: Dialect) -> Processor:
+        """Return what turns a value into a quoted SQL literal."""
+        quote = String().literal_processor(dialect)
+        assert quote is not None
+        dimensions, half = self.dim, self.storage is Storage.HALFVEC
+
+        def process(value: Any) -> str:
+            return quote(dense_text(checked_dense(value, dimensions, half=half)))
+
+        return process
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Processor:  # noqa: ARG002  # SQLAlchemy's signature
+        """Return what turns a result of any driver, with or without a codec, into the declared form."""
+        return floats_of_result if self.returns == "numpy" else list_of_result
+
+    def bind_expression(self, bindvalue: BindParameter[Any]) -> ColumnElement[Any]:
+        """Return the parameter with the cast that makes its type certain."""
+        return TypedParameter(bindvalue, self, through_array=True)
+
+    def column_expression(self, colexpr: ColumnElement[Any]) -> ColumnElement[Any]:
+        """Return the column as it is selected: in binary when arrays are asked for."""
+        return BinaryResult(colexpr, self) if self.returns == "numpy" else colexpr

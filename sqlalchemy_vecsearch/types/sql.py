@@ -1,0 +1,65 @@
+"""The SQL that stands round a vector parameter and round a vector that is read in binary."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.elements import ColumnElement
+
+if TYPE_CHECKING:
+    from sqlalchemy.sql.compiler import SQLCompiler
+    from sqlalchemy.sql.elements import BindParameter
+    from sqlalchemy.types import TypeEngine
+
+__all__ = ["BinaryResult", "TypedParameter"]
+
+ASYNCPG_ARRAY = "REAL[]"
+
+
+class TypedParameter(ColumnElement[Any]):
+    """A bound vector with the cast that tells the server its type.
+
+    psycopg sends the binary form of the type without an oid, so the cast decides. asyncpg asks the server for the type
+    of each parameter and can encode an array of real by itself, whether or not a codec for vectors is registered.
+    """
+
+    inherit_cache = False
+
+    def __init__(self, parameter: BindParameter[Any], type_: TypeEngine[Any], *, through_array: bool) -> None:
+        self.parameter = parameter
+        self.type = type_
+        self.through_array = through_array
+
+
+class BinaryResult(ColumnElement[Any]):
+    """A selected vector in its binary form.
+
+    ``record_send`` is in ``pg_catalog``, whatever schema holds pgvector, and returns a bytea on every driver; it calls
+    the send function of the type.
+    """
+
+    inherit_cache = False
+
+    def __init__(self, column: ColumnElement[Any], type_: TypeEngine[Any]) -> None:
+        self.column = column
+        self.type = type_
+
+
+@compiles(TypedParameter)
+def _parameter(element: TypedParameter, compiler: SQLCompiler, **options: Any) -> str:
+    text = compiler.process(element.parameter, **options)
+    if options.get("literal_binds") or compiler.dialect.driver not in {"psycopg", "asyncpg"}:
+        return text
+    type_text = compiler.dialect.type_compiler_instance.process(element.type)
+    if element.through_array and compiler.dialect.driver == "asyncpg":
+        return f"{text}::{ASYNCPG_ARRAY}::{type_text}"
+    return f"{text}::{type_text}"
+
+
+@compiles(BinaryResult)
+def _result(element: BinaryResult, compiler: SQLCompiler, **options: Any) -> str:
+    text = compiler.process(element.column, **options)
+    if compiler.dialect.name != "postgresql":
+        return text
+    return f"record_send(ROW({text}))"
