@@ -82,7 +82,7 @@ def teach(adapters: AdaptersMap) -> None:
     """Register the dumpers of all `Wire` classes, unless that is done already."""
     from psycopg.adapt import PyFormat
 
-    if adapters.get_dumper(VectorWire, PyFormat.BINARY) is _dumpers()[0][1]:
+    if adapters.get_dumper(VectorWire, PyFormat.TEXT) is _dumpers()[0][1]:
         return
     for wire, dumper in _dumpers():
         adapters.register_dumper(wire, dumper)
@@ -100,7 +100,7 @@ def _dumpers() -> list[tuple[type[Wire], _DumperClass]]:
     from psycopg.adapt import Dumper
     from psycopg.pq import Format
 
-    class TextDumper(Dumper):
+    class TextDumper(Dumper):  # without an oid: a client-side cursor would write '101'::bit, which is one bit
         format = Format.TEXT
 
         def dump(self, obj: Wire) -> Buffer | None:
@@ -114,8 +114,6 @@ def _dumpers() -> list[tuple[type[Wire], _DumperClass]]:
 
     pairs: list[tuple[type[Wire], _DumperClass]] = []
     for wire, oid in _OIDS.items():
-        known = {"oid": oid}
-        binary = type(f"{wire.__name__}BinaryDumper", (BinaryDumper,), known)
-        text = type(f"{wire.__name__}TextDumper", (TextDumper,), known)
-        pairs += [(wire, text), (wire, binary)]
+        binary = type(f"{wire.__name__}BinaryDumper", (BinaryDumper,), {"oid": oid})
+        pairs += [(wire, TextDumper), (wire, binary)]
     return pairs

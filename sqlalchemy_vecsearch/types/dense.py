@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias
 
-from sqlalchemy.types import String, UserDefinedType
+import numpy as np
+from sqlalchemy.types import UserDefinedType
 
 from sqlalchemy_vecsearch.errors import DeclarationError
 from sqlalchemy_vecsearch.metrics import Storage
@@ -77,7 +78,7 @@ class DenseType(UserDefinedType[Any]):
             teach_connections(dialect)
             send = _PSYCOPG[self.storage]
         elif dialect.driver == "asyncpg":
-            send = Floats.tolist
+            send = np.ndarray.tolist
         else:
             send = dense_text
         dimensions, half = self.dim, self.storage is Storage.HALFVEC
@@ -87,14 +88,13 @@ class DenseType(UserDefinedType[Any]):
 
         return process
 
-    def literal_processor(self, dialect: Dialect) -> Processor:
+    def literal_processor(self, dialect: Dialect) -> Processor:  # noqa: ARG002  # SQLAlchemy's signature
         """Return what turns a value into a quoted SQL literal."""
-        quote = String().literal_processor(dialect)
-        assert quote is not None
         dimensions, half = self.dim, self.storage is Storage.HALFVEC
 
         def process(value: Any) -> str:
-            return quote(dense_text(checked_dense(value, dimensions, half=half)))
+            # Digits and brackets: nothing to escape.
+            return f"'{dense_text(checked_dense(value, dimensions, half=half))}'"
 
         return process
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy.sql.elements import BindParameter, ColumnElement
 
 if TYPE_CHECKING:
     from sqlalchemy.sql.compiler import SQLCompiler
-    from sqlalchemy.sql.elements import BindParameter
     from sqlalchemy.types import TypeEngine
 
 __all__ = ["BinaryResult", "TypedParameter"]
 
-ASYNCPG_ARRAY = "REAL[]"
+_ASYNCPG_ARRAY: Final = "REAL[]"
+_CASTING_DRIVERS: Final = frozenset({"psycopg", "asyncpg"})  # the others send text, whose type the server infers
 
 
 class TypedParameter(ColumnElement[Any]):
@@ -49,11 +49,11 @@ class BinaryResult(ColumnElement[Any]):
 @compiles(TypedParameter)
 def _parameter(element: TypedParameter, compiler: SQLCompiler, **options: Any) -> str:
     text = compiler.process(element.parameter, **options)
-    if options.get("literal_binds") or compiler.dialect.driver not in {"psycopg", "asyncpg"}:
+    if options.get("literal_binds") or compiler.dialect.driver not in _CASTING_DRIVERS:
         return text
     type_text = compiler.dialect.type_compiler_instance.process(element.type)
     if element.through_array and compiler.dialect.driver == "asyncpg":
-        return f"{text}::{ASYNCPG_ARRAY}::{type_text}"
+        return f"{text}::{_ASYNCPG_ARRAY}::{type_text}"
     return f"{text}::{type_text}"
 
 
@@ -62,4 +62,6 @@ def _result(element: BinaryResult, compiler: SQLCompiler, **options: Any) -> str
     text = compiler.process(element.column, **options)
     if compiler.dialect.name != "postgresql":
         return text
+    if isinstance(element.column, BindParameter) and compiler.dialect.driver not in _CASTING_DRIVERS:
+        text = f"{text}::{compiler.dialect.type_compiler_instance.process(element.type)}"
     return f"record_send(ROW({text}))"

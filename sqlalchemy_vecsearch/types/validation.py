@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from array import array
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +12,9 @@ from pgvector import Bit, HalfVector, SparseVector, Vector
 
 from sqlalchemy_vecsearch.errors import DimensionError, VectorValueError
 from sqlalchemy_vecsearch.metrics import Storage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["SparseParts", "checked_bits", "checked_dense", "checked_sparse", "checked_vector"]
 
@@ -89,11 +90,8 @@ def checked_dense(
         raise _length_error(len(floats), dimensions, column)
     if not len(floats):
         raise _empty_error(column)
-    # The dot product is one pass without a temporary array; it can overflow for huge but finite elements.
-    square = float(floats.dot(floats))
-    if not math.isfinite(square):
-        _refuse_infinite(floats, column)
-    if half and square > _HALF_LIMIT * _HALF_LIMIT:
+    _refuse_infinite(floats, column)
+    if half and max(floats.max(), -floats.min()) > _HALF_LIMIT:
         _refuse_beyond_half(floats, column)
     return floats
 
@@ -116,28 +114,31 @@ def checked_sparse(value: object, dimensions: int | None = None, column: str | N
 
 def checked_bits(value: object, dimensions: int | None = None, column: str | None = None) -> Bit:
     """Return the value as a `pgvector.Bit`; see `checked_vector`."""
-    if isinstance(value, Bit):
-        bits, length = value, int.from_bytes(value.to_binary()[:4], "big")
-    else:
-        plain: Any = value  # one of the many inputs of Bit, which checks it
-        if isinstance(plain, tuple):
-            plain = list(plain)
-        elif not isinstance(plain, (str, bytes, list, np.ndarray)) and hasattr(plain, "__array__"):
-            plain = np.asarray(plain)
-        length = 8 * len(plain) if isinstance(plain, bytes) else (len(plain) if hasattr(plain, "__len__") else 0)
-        try:
-            bits = Bit(plain)
-        except (ValueError, TypeError):
-            raise VectorValueError(
-                f"{_subject(column, 'bit vector')} is {_shown(value)}, which is not a row of bits. "
-                "A bit column holds one 0 or 1 for each dimension. "
-                "Pass a string such as '0101', a list of booleans, or a numpy array of booleans with one axis."
-            ) from None
+    bits = value if isinstance(value, Bit) else _bits(value, column)
+    length = int.from_bytes(bits.to_binary()[:4], "big")
     if dimensions is not None and length != dimensions:
         raise _length_error(length, dimensions, column)
     if not length:
         raise _empty_error(column)
     return bits
+
+
+def _bits(value: Any, column: str | None) -> Bit:  # one of the many inputs of Bit, which checks it
+    plain = value
+    if isinstance(value, tuple):
+        plain = list(value)
+    elif not isinstance(value, (str, bytes, list)) and hasattr(value, "__array__"):
+        plain = np.asarray(value)
+    if isinstance(plain, (str, bytes, list)) and not plain:
+        raise _empty_error(column)
+    try:
+        return Bit(plain)
+    except (ValueError, TypeError):
+        raise VectorValueError(
+            f"{_subject(column, 'bit vector')} is {_shown(value)}, which is not a row of bits. "
+            "A bit column holds one 0 or 1 for each dimension. "
+            "Pass a string such as '0101', a list of booleans, or a numpy array of booleans with one axis."
+        ) from None
 
 
 def _float32(value: object, column: str | None) -> Floats:
@@ -248,7 +249,7 @@ def _empty_error(column: str | None) -> VectorValueError:
 
 
 def _subject(column: str | None, noun: str = "vector") -> str:
-    return f"The {noun}" if column is None else f"The {noun} for the column {column!r}"
+    return f"The {noun}" if column is None else f"The {noun} for {column!r}"
 
 
 def _shown(value: object) -> str:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import struct
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 from pgvector import HalfVector, SparseVector, Vector
 
-from sqlalchemy_vecsearch.types.validation import Floats, SparseParts
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from sqlalchemy_vecsearch.types.validation import Floats, SparseParts
 
 __all__ = [
     "dense_text",
