@@ -86,10 +86,10 @@ def checked_dense(
         floats = _float32(value, column)
     if floats.ndim != 1:
         raise _axes_error(floats.shape, column)
-    if dimensions is not None and len(floats) != dimensions:
-        raise _length_error(len(floats), dimensions, column)
     if not len(floats):
         raise _empty_error(column)
+    if dimensions is not None and len(floats) != dimensions:
+        raise _length_error(len(floats), dimensions, column)
     _refuse_infinite(floats, column)
     if half and max(floats.max(), -floats.min()) > _HALF_LIMIT:
         _refuse_beyond_half(floats, column)
@@ -116,10 +116,10 @@ def checked_bits(value: object, dimensions: int | None = None, column: str | Non
     """Return the value as a `pgvector.Bit`; see `checked_vector`."""
     bits = value if isinstance(value, Bit) else _bits(value, column)
     length = int.from_bytes(bits.to_binary()[:4], "big")
-    if dimensions is not None and length != dimensions:
-        raise _length_error(length, dimensions, column)
     if not length:
         raise _empty_error(column)
+    if dimensions is not None and length != dimensions:
+        raise _length_error(length, dimensions, column)
     return bits
 
 
@@ -152,7 +152,7 @@ def _float32(value: object, column: str | None) -> Floats:
         raise VectorValueError(
             f"{_subject(column)} is {_shown(value)}, which is not a vector. "
             "A vector is a row of numbers, and text is never parsed into one. "
-            "Pass a list of floats or a numpy array, and None where there is no embedding."
+            "Pass a list of floats or a numpy array; embed a text with your model first."
         )
     found: NDArray[Any] = np.asarray(value)
     if found.ndim != 1:
@@ -205,7 +205,7 @@ def _refuse_infinite(floats: Floats, column: str | None) -> None:
     raise VectorValueError(
         f"{_subject(column)} holds {floats[position]} at position {position}. "
         "pgvector stores numbers that are finite in single precision, and nothing else. "
-        "Find the input whose embedding came out this way, and store None for it."
+        "Find the input whose embedding came out this way, and leave its vector out."
     )
 
 

@@ -98,8 +98,8 @@ ENTITY = "document.id, document.lang, document.author_id, document.embedding"
 def test_a_plain_search_orders_by_the_bare_operator():
     statement = nearest(Document, Document.embedding, QUERY, k=10)
     assert sql(statement) == (
-        f"SELECT {ENTITY}, document.embedding <=> %(param_1)s AS distance FROM document "
-        f"WHERE {plain_settings()} ORDER BY document.embedding <=> %(param_1)s LIMIT %(param_3)s::INTEGER"
+        f"SELECT {ENTITY}, document.embedding <=> %(param_1)s::VECTOR(3) AS distance FROM document "
+        f"WHERE {plain_settings()} ORDER BY document.embedding <=> %(param_1)s::VECTOR(3) LIMIT %(param_3)s::INTEGER"
     )
     assert parameters(statement) == {"param_2": 40, "param_3": 10}
 
@@ -122,9 +122,9 @@ def test_a_nullable_embedding_is_guarded():
 def test_a_filtered_search_scans_inside_and_sorts_outside():
     statement = nearest(select(Document).where(Document.lang == "en"), Document.embedding, QUERY, k=10)
     assert sql(statement) == (
-        "WITH anon_1 AS MATERIALIZED (SELECT document.id AS key_0, document.embedding <=> %(param_1)s AS distance "
+        "WITH anon_1 AS MATERIALIZED (SELECT document.id AS key_0, document.embedding <=> %(param_1)s::VECTOR(3) AS distance "
         f"FROM document WHERE document.lang = %(lang_1)s::VARCHAR AND {iterative_settings()} "
-        "ORDER BY document.embedding <=> %(param_1)s LIMIT %(param_5)s::INTEGER) "
+        "ORDER BY document.embedding <=> %(param_1)s::VECTOR(3) LIMIT %(param_5)s::INTEGER) "
         f"SELECT {ENTITY}, anon_1.distance AS distance FROM document, anon_1 "
         "WHERE document.id = anon_1.key_0 ORDER BY anon_1.distance + 0"
     )
@@ -163,9 +163,9 @@ def test_a_join_is_kept_on_both_levels_and_every_row_is_found_by_all_its_keys():
     join = "document JOIN author ON author.id = document.author_id"
     assert sql(statement) == (
         "WITH anon_1 AS MATERIALIZED (SELECT document.id AS key_0, author.id AS key_1, "
-        f"document.embedding <=> %(param_1)s AS distance FROM {join} "
+        f"document.embedding <=> %(param_1)s::VECTOR(3) AS distance FROM {join} "
         f"WHERE author.name != %(name_1)s::VARCHAR AND {iterative_settings()} "
-        "ORDER BY document.embedding <=> %(param_1)s LIMIT %(param_5)s::INTEGER) "
+        "ORDER BY document.embedding <=> %(param_1)s::VECTOR(3) LIMIT %(param_5)s::INTEGER) "
         f"SELECT document.id, author.name, anon_1.distance AS distance FROM {join}, anon_1 "
         "WHERE document.id = anon_1.key_0 AND author.id = anon_1.key_1 "
         "ORDER BY anon_1.distance + 0, document.id LIMIT ALL OFFSET %(param_6)s::INTEGER"
@@ -201,9 +201,9 @@ def test_a_lock_is_taken_inside_so_that_locked_rows_are_passed_over():
 def test_a_threshold_stands_outside_the_scan():
     statement = nearest(Document, Document.embedding, QUERY, k=10, within=0.3)
     assert sql(statement) == (
-        "WITH anon_1 AS MATERIALIZED (SELECT document.id AS key_0, document.embedding <=> %(param_1)s AS distance "
+        "WITH anon_1 AS MATERIALIZED (SELECT document.id AS key_0, document.embedding <=> %(param_1)s::VECTOR(3) AS distance "
         f"FROM document WHERE {plain_settings()} "
-        "ORDER BY document.embedding <=> %(param_1)s LIMIT %(param_3)s::INTEGER) "
+        "ORDER BY document.embedding <=> %(param_1)s::VECTOR(3) LIMIT %(param_3)s::INTEGER) "
         f"SELECT {ENTITY}, anon_1.distance AS distance FROM document, anon_1 "
         "WHERE document.id = anon_1.key_0 AND anon_1.distance <= %(distance_1)s ORDER BY anon_1.distance + 0"
     )
@@ -212,16 +212,16 @@ def test_a_threshold_stands_outside_the_scan():
 def test_an_exact_search_can_not_be_served_by_an_approximate_index():
     source = select(Document.id).where(Document.lang == "en")
     assert sql(nearest(source, Document.embedding, QUERY, k=10, exact=True, within=0.5)) == (
-        "SELECT document.id, document.embedding <=> %(param_1)s AS distance FROM document "
-        "WHERE document.lang = %(lang_1)s::VARCHAR AND (document.embedding <=> %(param_1)s) <= %(param_2)s "
-        "ORDER BY (document.embedding <=> %(param_1)s) + 0 LIMIT %(param_3)s::INTEGER"
+        "SELECT document.id, document.embedding <=> %(param_1)s::VECTOR(3) AS distance FROM document "
+        "WHERE document.lang = %(lang_1)s::VARCHAR AND (document.embedding <=> %(param_1)s::VECTOR(3)) <= %(param_2)s "
+        "ORDER BY (document.embedding <=> %(param_1)s::VECTOR(3)) + 0 LIMIT %(param_3)s::INTEGER"
     )
 
 
 def test_an_exact_search_keeps_offset_and_tie_breaks():
     source = select(Document.id).order_by(Document.lang).offset(2)
     assert sql(nearest(source, Document.embedding, QUERY, k=3, exact=True)).endswith(
-        "ORDER BY (document.embedding <=> %(param_1)s) + 0, document.lang LIMIT %(param_2)s::INTEGER OFFSET %(param_3)s::INTEGER"
+        "ORDER BY (document.embedding <=> %(param_1)s::VECTOR(3)) + 0, document.lang LIMIT %(param_2)s::INTEGER OFFSET %(param_3)s::INTEGER"
     )
 
 
@@ -242,23 +242,23 @@ def test_a_column_without_a_known_index_tells_both_methods():
     text = sql(nearest(Note, Note.none, QUERY, k=10))
     assert "hnsw.iterative_scan" in text
     assert "ivfflat.iterative_scan" in text
-    assert "ORDER BY note.none <=> %(param_1)s LIMIT" in text
+    assert "ORDER BY note.none <=> %(param_1)s::VECTOR(3) LIMIT" in text
 
 
 @pytest.mark.parametrize(
     ("column", "candidates", "coarse"),
     [
-        ("half", 20, "CAST(note.half AS HALFVEC(3)) <=> CAST(%(param_1)s AS HALFVEC(3))"),
+        ("half", 20, "CAST(note.half AS HALFVEC(3)) <=> CAST(%(param_1)s::VECTOR(3) AS HALFVEC(3))"),
         (
             "bits",
             200,
-            "CAST(binary_quantize(note.bits) AS BIT(3)) <~> binary_quantize(CAST(%(param_1)s AS VECTOR(3)))",
+            "CAST(binary_quantize(note.bits) AS BIT(3)) <~> binary_quantize(CAST(%(param_1)s::VECTOR(3) AS VECTOR(3)))",
         ),
         (
             "part",
             200,
             "CAST(subvector(note.part, %(subvector_1)s::INTEGER, %(subvector_2)s::INTEGER) AS VECTOR(2)) <=> "
-            "subvector(CAST(%(param_1)s AS VECTOR(3)), %(subvector_3)s::INTEGER, %(subvector_4)s::INTEGER)",
+            "subvector(CAST(%(param_1)s::VECTOR(3) AS VECTOR(3)), %(subvector_3)s::INTEGER, %(subvector_4)s::INTEGER)",
         ),
     ],
 )
@@ -269,8 +269,8 @@ def test_a_quantised_column_is_searched_by_its_index_and_ranked_by_the_full_vect
     assert inner.startswith("WITH anon_1 AS MATERIALIZED (SELECT note.id AS key_0 FROM note WHERE (SELECT concat(")
     assert f"ORDER BY {coarse} LIMIT" in inner
     assert outer.startswith(
-        f"note.{column} <=> %(param_1)s AS distance FROM note, anon_1 WHERE note.id = anon_1.key_0 "
-        f"ORDER BY (note.{column} <=> %(param_1)s) + 0 LIMIT"
+        f"note.{column} <=> %(param_1)s::VECTOR(3) AS distance FROM note, anon_1 WHERE note.id = anon_1.key_0 "
+        f"ORDER BY (note.{column} <=> %(param_1)s::VECTOR(3)) + 0 LIMIT"
     )
     assert candidates in parameters(statement).values()
 
@@ -325,32 +325,37 @@ def refused(error, *arguments, **options):
         (
             [1.0, 2.0],
             DimensionError,
-            "The vector for 'document.embedding' has 2 dimensions. The column is declared with 3, and vectors of "
-            "different lengths can not be compared. Use the model that the column was made for, or declare the column "
-            "with the length of this one.",
+            "The vector for 'document.embedding' has 2 dimensions, not 3. "
+            "The declaration says 3, and pgvector refuses every other length. "
+            "Pass the output of the model that the column was declared for, or declare the new length and migrate.",
         ),
         (
             [1.0, float("nan"), 2.0],
             VectorValueError,
-            "The vector for 'document.embedding' holds NaN or infinity. pgvector stores finite numbers only, since no "
-            "distance to another is defined. Find out where the model or the normalisation divides by zero.",
+            "The vector for 'document.embedding' holds nan at position 1. "
+            "pgvector stores numbers that are finite in single precision, and nothing else. "
+            "Find the input whose embedding came out this way, and leave its vector out.",
         ),
         (
             [],
             VectorValueError,
-            "The vector for 'document.embedding' is empty. A vector has at least one dimension. Pass 3 numbers.",
+            "The vector for 'document.embedding' is empty. "
+            "pgvector stores vectors of one dimension or more. "
+            "Pass None where there is no embedding.",
         ),
         (
             np.ones((2, 3)),
             VectorValueError,
-            "The value for 'document.embedding' has 2 axes, not one. A vector is one row of numbers. "
-            "Pass one row of the array, such as vectors[0].",
+            "The vector for 'document.embedding' has the shape (2, 3). "
+            "A vector has exactly one axis. "
+            "Pass one row of it, such as value[0].",
         ),
         (
             "a text",
             VectorValueError,
-            "The value for 'document.embedding' is no vector but str 'a text'. A vector column compares rows of "
-            "numbers. Pass a list of floats or a numpy array; embed a text with your model first.",
+            "The vector for 'document.embedding' is the str 'a text', which is not a vector. "
+            "A vector is a row of numbers, and text is never parsed into one. "
+            "Pass a list of floats or a numpy array; embed a text with your model first.",
         ),
     ],
 )

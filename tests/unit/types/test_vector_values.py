@@ -76,7 +76,7 @@ def test_a_number_beyond_single_precision_is_refused():
     assert str(caught.value) == (
         "The vector holds inf at position 0. "
         "pgvector stores numbers that are finite in single precision, and nothing else. "
-        "Find the input whose embedding came out this way, and store None for it."
+        "Find the input whose embedding came out this way, and leave its vector out."
     )
 
 
@@ -140,7 +140,7 @@ def test_what_is_no_vector_is_refused(value, storage):
     assert str(caught.value) == (
         f"The vector is the {type(value).__name__} {value!r}, which is not a vector. "
         "A vector is a row of numbers, and text is never parsed into one. "
-        "Pass a list of floats or a numpy array, and None where there is no embedding."
+        "Pass a list of floats or a numpy array; embed a text with your model first."
     )
 
 
