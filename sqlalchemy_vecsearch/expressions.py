@@ -65,9 +65,8 @@ def storage_of(type_: TypeEngine[Any]) -> Storage | None:
 
 def dimensions_of(type_: TypeEngine[Any]) -> int | None:
     """Return the number of dimensions that a vector type declares, None when it declares none."""
-    if isinstance(type_, pgvector_types.BIT):
-        type_ = type_.impl_instance
-    size: int | None = type_.length if isinstance(type_, PostgresBit) else getattr(type_, "dim", None)
+    held = getattr(type_, "impl_instance", type_)  # BIT of pgvector-python is a decorator since 0.5
+    size: int | None = getattr(held, "length" if storage_of(type_) is Storage.BIT else "dim", None)
     return size
 
 

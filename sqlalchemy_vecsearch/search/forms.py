@@ -75,17 +75,21 @@ class Search:
         )
 
     @property
-    def is_plain(self) -> bool:
-        """Whether the index alone answers in the right order, so that no level is needed outside the scan."""
+    def can_be_plain(self) -> bool:
+        """Whether the index can answer in the right order by itself, filtered or not."""
         index = self.searched.index
         return (
             index is not None
             and isinstance(index.method, HNSW)
-            and not self.is_filtered
             and self.within is None
             and self.candidates <= MAXIMUM_EF_SEARCH
             and not tie_breaks(self.statement)
         )
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether no level is needed outside the scan: nothing can be dropped from it, and it is in order."""
+        return self.can_be_plain and not self.is_filtered
 
     @property
     def distance(self) -> ColumnElement[float]:

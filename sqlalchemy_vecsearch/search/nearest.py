@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from math import isfinite
 from numbers import Integral
-from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, overload
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, Unpack, overload
+
+from sqlalchemy import select
 
 from sqlalchemy_vecsearch.errors import SearchError
 from sqlalchemy_vecsearch.search.forms import (
@@ -18,69 +20,51 @@ from sqlalchemy_vecsearch.search.forms import (
 from sqlalchemy_vecsearch.search.queries import StoredEmbedding, bound_query, exclusions
 from sqlalchemy_vecsearch.search.searched import refuse_foreign, searched_column
 from sqlalchemy_vecsearch.search.statements import as_select
+from sqlalchemy_vecsearch.search.strategy import Strategy
+from sqlalchemy_vecsearch.search.typing import returns_like
 from sqlalchemy_vecsearch.settings import require_setting
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sqlalchemy import FromClause, Select
 
     from sqlalchemy_vecsearch.metrics import Metric
     from sqlalchemy_vecsearch.search.queries import Query
+    from sqlalchemy_vecsearch.search.typing import NearestOptions
 
 __all__ = ["nearest"]
 
 _Entity = TypeVar("_Entity")
+_Result = TypeVar("_Result")
 _Columns = TypeVarTuple("_Columns")
 
 
 @overload
 def nearest(
-    source: Select[*_Columns],
-    column: Any,
-    query: Query,
-    *,
-    k: int,
-    metric: Metric | str | None = ...,
-    within: float | None = ...,
-    exact: bool = ...,
-    ef_search: int | None = ...,
-    probes: int | None = ...,
-    max_scan_tuples: int | None = ...,
-    strict: bool = ...,
-    oversample: int | None = ...,
+    source: Select[tuple[*_Columns]], column: Any, query: Query, **options: Unpack[NearestOptions]
+) -> Select[tuple[*_Columns, float]]: ...
+@overload
+def nearest(
+    source: Select[*_Columns], column: Any, query: Query, **options: Unpack[NearestOptions]
 ) -> Select[*_Columns, float]: ...
+@overload
+def nearest(
+    source: FromClause, column: Any, query: Query, **options: Unpack[NearestOptions]
+) -> Select[Any]: ...  # Any: the columns of a Core table have no static types
+@overload
+@returns_like(select)
+def nearest(column: Any, query: Query, **options: Unpack[NearestOptions]) -> Any: ...
 @overload
 def nearest(
     source: type[_Entity],
     column: Any,
     query: Query,
     *,
-    k: int,
-    metric: Metric | str | None = ...,
-    within: float | None = ...,
-    exact: bool = ...,
-    ef_search: int | None = ...,
-    probes: int | None = ...,
-    max_scan_tuples: int | None = ...,
-    strict: bool = ...,
-    oversample: int | None = ...,
-) -> Select[_Entity, float]: ...
-@overload
-def nearest(
-    source: FromClause,
-    column: Any,
-    query: Query,
-    *,
-    k: int,
-    metric: Metric | str | None = ...,
-    within: float | None = ...,
-    exact: bool = ...,
-    ef_search: int | None = ...,
-    probes: int | None = ...,
-    max_scan_tuples: int | None = ...,
-    strict: bool = ...,
-    oversample: int | None = ...,
-) -> Select[Any]: ...  # Any: the columns of a Core table have no static types
-def nearest(
+    _shape: Callable[[type[_Entity], type[float]], _Result] = select,  # type: ignore[assignment]  # for pyright alone
+    **options: Unpack[NearestOptions],
+) -> _Result: ...
+def nearest(  # type: ignore[misc]  # _shape is no real parameter: it lets pyright infer the row type
     source: Any,  # Any: the overloads say which
     column: Any,
     query: Query,
@@ -94,6 +78,7 @@ def nearest(
     max_scan_tuples: int | None = None,
     strict: bool = False,
     oversample: int | None = None,
+    strategy: Strategy | None = None,
 ) -> Any:
     """Return a Select of the ``k`` rows nearest to a vector, ascending, with their ``distance`` as the last column.
 
@@ -127,6 +112,8 @@ def nearest(
             recall, since rows that come out of order are dropped.
         oversample: candidates for each of the ``k`` rows of a quantised column. None takes 2 for halfvec and 20 for
             binary and Subvector (measured on 60,069 texts x 384: recall@10 0.97 to 0.98).
+        strategy: how to reach the rows, as ``choose_strategy`` picks it; None takes the iterative scan for a filtered
+            search and the plain one for another.
 
     Raises:
         MetricError: the metric is unknown, not declared, or not served by the column's index.
@@ -152,12 +139,14 @@ def nearest(
         statement.where(*exclusions(query, vector, searched)) if isinstance(query, StoredEmbedding) else statement
     )
     search = Search(statement, searched, vector, k, within)
-    if exact:
+    if exact or strategy is Strategy.EXACT:
         return exact_form(search)
     effort = Effort(ef_search=ef_search, probes=probes, max_scan_tuples=max_scan_tuples, strict=strict)
     if searched.quantize is not None:
         return reranked_form(search, effort, oversample)
-    return plain_form(search, effort) if search.is_plain else sorted_form(search, effort)
+    if search.is_plain or (strategy is Strategy.PLAIN and search.can_be_plain):
+        return plain_form(search, effort)
+    return sorted_form(search, effort)
 
 
 def _validate(k: object, within: float | None, oversample: int | None) -> None:

@@ -3,7 +3,7 @@
 from typing import assert_type
 
 from sqlalchemy import ColumnElement, Index, Select, select
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, aliased, mapped_column
 
 from sqlalchemy_vecsearch import HNSW, distance, embedding_column, nearest, similarity, vector_index
 
@@ -29,6 +29,11 @@ def test_a_search_of_an_entity_returns_the_entity_and_a_float() -> None:
 def test_a_search_of_a_select_keeps_its_columns_and_adds_a_float() -> None:
     statement = select(Document.id, Document.lang).where(Document.lang == "en")
     assert_type(nearest(statement, Document.embedding, QUERY, k=10), Select[int, str, float])
+
+
+def test_a_search_of_an_alias_returns_the_entity() -> None:
+    other = aliased(Document)
+    assert_type(nearest(other, other.embedding, QUERY, k=10, within=0.3), Select[Document, float])
 
 
 def test_distances_are_expressions_of_floats() -> None:
