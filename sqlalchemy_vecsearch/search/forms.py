@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from sqlalchemy import literal_column
 
-from sqlalchemy_vecsearch.errors import SearchError
 from sqlalchemy_vecsearch.expressions import (
     Subvector,
     distance_between,
@@ -17,7 +16,7 @@ from sqlalchemy_vecsearch.expressions import (
     quantized_query,
 )
 from sqlalchemy_vecsearch.methods import HNSW, IVFFlat
-from sqlalchemy_vecsearch.search.identity import identity_of
+from sqlalchemy_vecsearch.search.identity import row_keys
 from sqlalchemy_vecsearch.search.statements import is_filtered, offset_of, only_columns, tie_breaks, without_filter
 from sqlalchemy_vecsearch.settings import DEFAULT_EF_SEARCH, MAXIMUM_EF_SEARCH, CarriedSettings
 
@@ -25,10 +24,23 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
     from sqlalchemy.sql.selectable import CTE
 
+    from sqlalchemy_vecsearch.search.identity import RowKeys
     from sqlalchemy_vecsearch.search.searched import SearchedColumn
     from sqlalchemy_vecsearch.search.statements import Statement
 
-__all__ = ["Effort", "Search", "exact_form", "plain_form", "reranked_form", "sorted_form"]
+__all__ = [
+    "Effort",
+    "Search",
+    "carried_settings",
+    "default_oversample",
+    "exact_form",
+    "limited_select",
+    "plain_form",
+    "reranked_form",
+    "scan_order",
+    "sorted_form",
+    "unindexed",
+]
 
 _MOST_SCAN_TUPLES: Final = 2_147_483_647
 _SCAN_MEMORY: Final = 64
@@ -114,7 +126,7 @@ def exact_form(search: Search) -> Statement:
     return (
         statement.add_columns(distance.label("distance"))
         .order_by(None)
-        .order_by(_unindexed(distance), *tie_breaks(search.statement))
+        .order_by(unindexed(distance), *tie_breaks(search.statement))
         .limit(search.k)
     )
 
@@ -145,23 +157,16 @@ def sorted_form(search: Search, effort: Effort) -> Statement:
     if search.within is not None:
         outer = outer.where(limited.c.distance <= search.within)
     outer = outer.add_columns(limited.c.distance.label("distance"))
-    outer = outer.order_by(_unindexed(limited.c.distance), *tie_breaks(search.statement))
+    outer = outer.order_by(unindexed(limited.c.distance), *tie_breaks(search.statement))
     return outer.offset(offset) if (offset := offset_of(search.statement)) else outer
 
 
 def reranked_form(search: Search, effort: Effort, oversample: int | None = None) -> Statement:
     """Return the form for a quantised index: candidates by its expression inside, the full vectors' order outside."""
     searched = search.searched
-    count = search.candidates * (oversample or _oversample(searched))
-    coarse = distance_between(
-        indexed_expression(
-            searched.element, searched.quantize, storage=searched.storage, dimensions=searched.dimensions
-        ),
-        quantized_query(search.vector, searched.quantize, storage=searched.storage, dimensions=searched.dimensions),
-        indexed_metric(searched.metric, searched.quantize),
-    )
+    count = search.candidates * (oversample or default_oversample(searched))
     settings = carried_settings(searched, effort, candidates=count, filtered=search.is_filtered)
-    _, matches = _limited(search, settings, coarse, count)
+    _, matches = _limited(search, settings, scan_order(search), count)
     outer = exact_form(
         Search(without_filter(search.statement).where(*matches), searched, search.vector, search.k, search.within)
     )
@@ -209,36 +214,47 @@ def is_partitioned(searched: SearchedColumn) -> bool:
     return searched.column.table.dialect_options["postgresql"]["partition_by"] is not None
 
 
-def _limited(
+def scan_order(search: Search) -> ColumnElement[float]:
+    """Return what the index orders by: the distance, or for a quantised index the distance of its expressions."""
+    searched = search.searched
+    storage, dimensions = searched.storage, searched.dimensions
+    return distance_between(
+        indexed_expression(searched.element, searched.quantize, storage=storage, dimensions=dimensions),
+        quantized_query(search.vector, searched.quantize, storage=storage, dimensions=dimensions),
+        indexed_metric(searched.metric, searched.quantize),
+    )
+
+
+def limited_select(
     search: Search, settings: CarriedSettings, order: ColumnElement[Any], count: int, *columns: Any
-) -> tuple[CTE, list[ColumnElement[bool]]]:
-    """Return the sub-select that takes ``count`` rows from the scan, and the conditions that find them outside."""
-    identity = identity_of(search.statement, search.searched)
-    if identity is None:
-        raise SearchError(
-            f"The statement that searches {search.searched.label!r} reads something without a primary key. "
-            "The rows that the index finds are taken in a sub-select and found again by their keys, and a sub-select, "
-            "a function or a keyless table has none. "
-            "Search first and join to the result, write the join as an EXISTS, or pass exact=True."
-        )
-    keys = [column.label(f"key_{number}") for number, (column, _) in enumerate(identity)]
+) -> tuple[Statement, RowKeys]:
+    """Return the sub-select that takes ``count`` rows from the scan, and the keys that find them outside."""
+    keys = row_keys(search.statement, search.searched)
     inner = (
-        only_columns(search.statement, *keys, *columns)
+        only_columns(search.statement, *keys.labelled, *columns)
         .where(*search.has_embedding, settings.clause())
         .order_by(order)
         .limit(count)
     )
+    return inner, keys
+
+
+def _limited(
+    search: Search, settings: CarriedSettings, order: ColumnElement[Any], count: int, *columns: Any
+) -> tuple[CTE, list[ColumnElement[bool]]]:
+    inner, keys = limited_select(search, settings, order, count, *columns)
     limited = inner.cte().prefix_with("MATERIALIZED")
-    return limited, [
-        column.is_not_distinct_from(limited.c[key.name]) if nullable else column == limited.c[key.name]
-        for key, (column, nullable) in zip(keys, identity, strict=True)
-    ]
+    return limited, keys.matching(limited)
 
 
-def _oversample(searched: SearchedColumn) -> int:
+def default_oversample(searched: SearchedColumn) -> int:
+    """Return how many candidates a search takes for each row wanted: 1 where the index holds the whole vectors."""
     quantize = searched.quantize
+    if quantize is None:
+        return 1
     return _OVERSAMPLE["subvector" if isinstance(quantize, Subvector) else str(quantize)]
 
 
-def _unindexed(distance: ColumnElement[Any]) -> ColumnElement[Any]:
+def unindexed(distance: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return ``distance + 0``, by which PostgreSQL sorts for real: no index and no earlier order serves it."""
     return distance.op("+")(literal_column("0"))

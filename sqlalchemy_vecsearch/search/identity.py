@@ -2,19 +2,45 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.orm import QueryableAttribute
 
+from sqlalchemy_vecsearch.errors import SearchError
 from sqlalchemy_vecsearch.search.statements import leaves, reads_one_entity
 
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement
+    from sqlalchemy import ColumnElement, FromClause, Label
 
     from sqlalchemy_vecsearch.search.searched import SearchedColumn
     from sqlalchemy_vecsearch.search.statements import Statement
 
-__all__ = ["entity_key", "identity_of"]
+__all__ = ["RowKeys", "entity_key", "identity_of", "row_keys"]
+
+
+@dataclass(frozen=True, slots=True)
+class RowKeys:
+    """The columns that tell each row of a statement from every other, and whether each may be NULL."""
+
+    columns: tuple[tuple[ColumnElement[Any], bool], ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names that the columns have in a sub-select."""
+        return tuple(f"key_{number}" for number in range(len(self.columns)))
+
+    @property
+    def labelled(self) -> tuple[Label[Any], ...]:
+        """The columns under these names."""
+        return tuple(column.label(name) for name, (column, _) in zip(self.names, self.columns, strict=True))
+
+    def matching(self, rows: FromClause) -> list[ColumnElement[bool]]:
+        """Return the conditions that find the rows of a sub-select again in the statement itself."""
+        return [
+            column.is_not_distinct_from(rows.c[name]) if nullable else column == rows.c[name]
+            for name, (column, nullable) in zip(self.names, self.columns, strict=True)
+        ]
 
 
 def entity_key(element: Any) -> tuple[Any, ...]:
@@ -45,3 +71,20 @@ def identity_of(statement: Statement, searched: SearchedColumn) -> tuple[tuple[C
             return None
         found += [(column, nullable and column not in own_columns) for column in key]
     return tuple(found)
+
+
+def row_keys(statement: Statement, searched: SearchedColumn) -> RowKeys:
+    """Return the keys of a statement's rows.
+
+    Raises:
+        SearchError: the statement reads something that has no key.
+    """
+    identity = identity_of(statement, searched)
+    if identity is None:
+        raise SearchError(
+            f"The statement that searches {searched.label!r} reads something without a primary key. "
+            "The rows that the index finds are taken in a sub-select and found again by their keys, and a sub-select, "
+            "a function or a keyless table has none. "
+            "Search first and join to the result, write the join as an EXISTS, or pass exact=True."
+        )
+    return RowKeys(identity)
