@@ -8,6 +8,7 @@ from alembic.autogenerate import renderers
 from alembic.operations import Operations
 
 from alembic_ops import render
+from alembic_ops.compare import register_comparators
 from alembic_ops.operations import (
     CreateVectorExtensionOp,
     CreateVectorIndexOp,
@@ -43,9 +44,10 @@ _OPERATIONS: Final = (
 
 
 def register() -> None:
-    """Make the operations known to Alembic; a second call changes nothing."""
+    """Make the operations and comparators known to Alembic; a second call changes nothing."""
     for row in _OPERATIONS:
         if getattr(Operations, row.name, None) is not None:
             continue
         Operations.register_operation(row.name)(row.operation)
         renderers.dispatch_for(row.operation)(row.render)
+    register_comparators()

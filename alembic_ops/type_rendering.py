@@ -1,0 +1,63 @@
+"""How the types of vector columns are written in a revision, with the imports that they need."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from alembic.autogenerate.api import AutogenContext
+
+__all__ = ["render_types_with_imports"]
+
+_OPTION: Final = "render_item"
+
+_VECTOR_MODULES: Final = {
+    # where the class lives -> where a revision takes it from
+    "pgvector.sqlalchemy": "pgvector.sqlalchemy",
+    "sqlalchemy_vecsearch.types": "sqlalchemy_vecsearch.types",
+}
+
+_IMPORTED_AS_THEY_ARE: Final = ("sqlmodel",)
+"""Packages whose types Alembic writes by their full name, without an import for it."""
+
+
+def render_types_with_imports(context: AutogenContext) -> None:
+    """Make every rendering in this context write vector types with their imports, after asking the user's hook.
+
+    Imports that a comparator adds are thrown away before rendering, so they are added while a type is rendered. The
+    template of the revision can stay as ``alembic init`` made it.
+    """
+    users: Callable[..., Any] | None = context.opts.get(_OPTION)  # the user's hook returns text or False
+    if isinstance(users, _TypeRenderer):
+        return
+    context.opts[_OPTION] = _TypeRenderer(users)
+
+
+class _TypeRenderer:
+    def __init__(self, users: Callable[..., Any] | None) -> None:
+        self.users = users
+
+    def __call__(self, kind: str, item: Any, context: AutogenContext) -> str | bool:
+        rendered: str | bool = self.users(kind, item, context) if self.users is not None else False
+        if rendered is not False or kind != "type":
+            return rendered
+        return _rendered(item, context)
+
+
+def _rendered(type_: Any, context: AutogenContext) -> str | bool:  # Any: a type of any library
+    module: str = type(type_).__module__
+    for package, home in _VECTOR_MODULES.items():
+        if module == package or module.startswith(package + "."):
+            context.imports.add(f"import {home}")
+            return f"{home}.{_with_arguments(type_)}"
+    if module.partition(".")[0] in _IMPORTED_AS_THEY_ARE:
+        context.imports.add(f"import {module}")
+    return False
+
+
+def _with_arguments(type_: Any) -> str:
+    name = type(type_).__name__
+    size = getattr(type_, "dim", None) if hasattr(type_, "dim") else getattr(type_, "length", None)
+    return f"{name}({'' if size is None else size})"
