@@ -24,6 +24,7 @@ from sqlalchemy_vecsearch.search.block import search_settings
 from sqlalchemy_vecsearch.search.distances import distance, similarity
 from sqlalchemy_vecsearch.search.nearest import nearest
 from sqlalchemy_vecsearch.search.queries import embedding_of
+from sqlalchemy_vecsearch.search.strategy import Strategy
 from sqlalchemy_vecsearch.settings import SearchSettings
 from sqlalchemy_vecsearch.types import BIT, HALFVEC, SPARSEVEC, VECTOR, Vector
 
@@ -49,6 +50,7 @@ __all__ = [
     "ServerError",
     "SettingsError",
     "Storage",
+    "Strategy",
     "Subvector",
     "UnsupportedServerError",
     "VecSearchError",
