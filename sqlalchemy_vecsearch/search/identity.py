@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.orm import QueryableAttribute
 
 from sqlalchemy_vecsearch.errors import SearchError
-from sqlalchemy_vecsearch.search.statements import leaves, reads_one_entity
+from sqlalchemy_vecsearch.search.statements import leaves, only_columns, reads_one_entity
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, FromClause, Label
@@ -65,7 +65,7 @@ def identity_of(statement: Statement, searched: SearchedColumn) -> tuple[tuple[C
         return tuple((column, False) for column in own) or None
     own_columns = {getattr(column, "expression", column) for column in own}
     found: list[tuple[ColumnElement[Any], bool]] = []
-    for leaf, nullable in leaves(statement):
+    for leaf, nullable in leaves(only_columns(statement, *own)):  # without the joins of eager loaders
         key = tuple(leaf.primary_key)
         if not key:
             return None

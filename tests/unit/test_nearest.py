@@ -193,6 +193,13 @@ def test_loader_options_stay_with_the_rows_that_are_returned():
     assert sql(nearest(source, Document.embedding, QUERY, k=10)).count("LEFT OUTER JOIN author") == 1
 
 
+def test_the_join_of_an_eager_loader_is_no_row_of_the_search():
+    source = select(Document.id, Document).join(Document.author).options(joinedload(Document.author))
+    text = sql(nearest(source, Document.embedding, QUERY, k=10))
+    assert "key_2" not in text
+    assert text.count("LEFT OUTER JOIN author AS author_1") == 1
+
+
 def test_a_lock_is_taken_inside_so_that_locked_rows_are_passed_over():
     source = select(Document).where(Document.lang == "en").with_for_update(skip_locked=True)
     assert sql(nearest(source, Document.embedding, QUERY, k=10)).count("FOR UPDATE SKIP LOCKED") == 2
