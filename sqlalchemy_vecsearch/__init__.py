@@ -21,7 +21,9 @@ from sqlalchemy_vecsearch.methods import HNSW, IVFFlat
 from sqlalchemy_vecsearch.metrics import Metric, Storage
 from sqlalchemy_vecsearch.mixins import ChunkMixin, EmbeddingMixin, FullText, FullTextMixin, VersionedEmbeddingMixin
 from sqlalchemy_vecsearch.search.block import search_settings
+from sqlalchemy_vecsearch.search.counting import count_within
 from sqlalchemy_vecsearch.search.distances import distance, similarity
+from sqlalchemy_vecsearch.search.grouping import nearest_per_group
 from sqlalchemy_vecsearch.search.nearest import nearest
 from sqlalchemy_vecsearch.search.queries import embedding_of
 from sqlalchemy_vecsearch.search.strategy import Strategy
@@ -58,12 +60,14 @@ __all__ = [
     "VectorIndex",
     "VectorValueError",
     "VersionedEmbeddingMixin",
+    "count_within",
     "declaration_of",
     "describe_index",
     "distance",
     "embedding_column",
     "embedding_of",
     "nearest",
+    "nearest_per_group",
     "search_settings",
     "similarity",
     "vector_index",

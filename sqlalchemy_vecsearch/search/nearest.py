@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from math import isfinite
-from numbers import Integral
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, Unpack, overload
 
 from sqlalchemy import select
 
-from sqlalchemy_vecsearch.errors import SearchError
+from sqlalchemy_vecsearch.search.checking import require_count, require_distance
 from sqlalchemy_vecsearch.search.forms import (
     Effort,
     Search,
@@ -150,22 +148,7 @@ def nearest(  # type: ignore[misc]  # _shape is no real parameter: it lets pyrig
 
 
 def _validate(k: object, within: float | None, oversample: int | None) -> None:
-    _require_count("k", k, "how many rows to return")
+    require_count("k", k, "how many rows to return")
     if oversample is not None:
-        _require_count("oversample", oversample, "how many candidates to look at for each row")
-    if within is not None and not isfinite(within):
-        raise SearchError(
-            f"within={within!r} is no distance. "
-            "It is the largest distance to return, a finite number. "
-            "Choose one, or leave it out to return the k nearest rows whatever their distance."
-        )
-
-
-def _require_count(name: str, value: Any, meaning: str) -> None:
-    if isinstance(value, Integral) and value is not True and int(value) >= 1:
-        return
-    raise SearchError(
-        f"{name}={value!r} is not possible. "
-        f"It says {meaning}, a whole number of 1 or more. "
-        f"Pass such a number, {name}=10 for example."
-    )
+        require_count("oversample", oversample, "how many candidates to look at for each row")
+    require_distance(within)

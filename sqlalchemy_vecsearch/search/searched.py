@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy_vecsearch.expressions import Quantize
 
-__all__ = ["SearchedColumn", "searched_column"]
+__all__ = ["SearchedColumn", "own_column", "searched_column"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +112,30 @@ def refuse_foreign(statement: Statement, searched: SearchedColumn) -> None:
         "Its table would be joined to the statement without a condition, and every pair of rows compared. "
         "Pass a column of the searched class, or join its class to the statement first."
     )
+
+
+def own_column(statement: Statement, element: Any, argument: str) -> tuple[ColumnElement[Any], bool]:
+    """Return a column that a search uses besides the vectors, and whether it can be NULL.
+
+    Raises:
+        SearchError: it is no column, or of another table than the statement reads.
+    """
+    found = element.__clause_element__() if isinstance(element, QueryableAttribute) else element
+    if not isinstance(found, ColumnElement):
+        raise SearchError(
+            f"{argument}={element!r} is no column. "
+            "A search reads it beside the vectors, from the same rows. "
+            "Pass a column of the searched class, such as Chunk.document_id."
+        )
+    table = getattr(found, "table", None)
+    owner = element.parent if isinstance(element, QueryableAttribute) else table
+    if owner is not None and not reads(statement, owner):
+        raise SearchError(
+            f"The column {found!s} that {argument} names is not of what is searched. "
+            "Its table would be joined to the statement without a condition, and every pair of rows compared. "
+            "Pass a column of the searched class, or join its class to the statement first."
+        )
+    return found, bool(getattr(found, "nullable", True))
 
 
 def _vector_column(element: Any) -> Column[Any]:

@@ -1,0 +1,139 @@
+"""The limited level of a search: the rows nearest to a vector, with their keys, for an outer level to work on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy_vecsearch.search.checking import require_count
+from sqlalchemy_vecsearch.search.forms import (
+    Effort,
+    Search,
+    carried_settings,
+    default_oversample,
+    limited_select,
+    scan_order,
+    unindexed,
+)
+from sqlalchemy_vecsearch.search.identity import row_keys
+from sqlalchemy_vecsearch.search.queries import bound_query, exclusions
+from sqlalchemy_vecsearch.search.searched import refuse_foreign, searched_column
+from sqlalchemy_vecsearch.search.statements import as_select, only_columns, tie_breaks, without_filter
+from sqlalchemy_vecsearch.settings import require_setting
+
+if TYPE_CHECKING:
+    from sqlalchemy import CTE, FromClause
+
+    from sqlalchemy_vecsearch.metrics import Metric
+    from sqlalchemy_vecsearch.search.identity import RowKeys
+    from sqlalchemy_vecsearch.search.queries import Query
+    from sqlalchemy_vecsearch.search.searched import SearchedColumn
+    from sqlalchemy_vecsearch.search.statements import Statement
+
+__all__ = ["Candidates", "candidates_of", "checked_effort", "limited_candidates", "prepared", "rows_found", "search_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """A materialised sub-select of the nearest rows: ``key_0`` ..., whatever was asked for, and ``distance``.
+
+    Its order is that of the scan, which an iterative scan in relaxed order does not keep exactly: sort it anew.
+    """
+
+    rows: CTE
+    keys: RowKeys
+
+
+def prepared(
+    source: Any, column: Any, metric: Metric | str | None, *, exact: bool = False
+) -> tuple[Statement, SearchedColumn]:  # Any: as for nearest
+    """Return the statement and the column of a search, checked against each other.
+
+    Raises:
+        MetricError: the metric is unknown, not declared, or not served by the column's index.
+        SearchError: the source can not be searched, or the column is not of it.
+    """
+    statement = as_select(source)
+    searched = searched_column(column, metric, exact=exact)
+    refuse_foreign(statement, searched)
+    return statement, searched
+
+
+def search_of(
+    source: Any, column: Any, query: Query, *, k: int, metric: Metric | str | None, exact: bool = False
+) -> Search:  # Any: as for nearest
+    """Return the search for ``k`` rows, with everything checked that can be before SQL is sent.
+
+    Raises:
+        MetricError: the metric is unknown, not declared, or not served by the column's index.
+        SearchError: the source can not be searched, or k is out of range.
+        VectorValueError: the query is no vector of the column's length.
+    """
+    require_count("k", k, "how many rows to return")
+    statement, searched = prepared(source, column, metric, exact=exact)
+    vector = bound_query(query, searched)
+    return Search(statement.where(*exclusions(query, vector, searched)), searched, vector, int(k))
+
+
+def checked_effort(ef_search: int | None, probes: int | None) -> Effort:
+    """Return how thoroughly to search.
+
+    Raises:
+        SettingsError: a setting is out of its range.
+    """
+    require_setting("ef_search", ef_search)
+    require_setting("probes", probes)
+    return Effort(ef_search=ef_search, probes=probes)
+
+
+def limited_candidates(
+    search: Search, effort: Effort, count: int, *columns: Any, exact: bool = False
+) -> tuple[Statement, RowKeys]:
+    """Return the select of the ``count`` nearest rows, served by the index unless it is to be exact.
+
+    A quantised index orders by what it holds; ``distance`` is that of the full vectors in any case.
+    """
+    distance = search.distance
+    if exact:
+        keys = row_keys(search.statement, search.searched)
+        inner = only_columns(search.statement, *keys.labelled, *columns, distance.label("distance"))
+        return inner.where(*search.has_embedding).order_by(unindexed(distance)).limit(count), keys
+    settings = carried_settings(search.searched, effort, candidates=count, filtered=search.is_filtered)
+    return limited_select(search, settings, scan_order(search), count, *columns, distance.label("distance"))
+
+
+def candidates_of(
+    search: Search, effort: Effort, count: int, *columns: Any, exact: bool = False, best: bool = False
+) -> Candidates:
+    """Return ``count`` nearest rows as a materialised sub-select.
+
+    Args:
+        search: the search; its ``k`` does not matter here.
+        effort: how thoroughly to search.
+        count: how many rows.
+        columns: labelled columns to read besides the keys.
+        exact: True reads every row.
+        best: True takes more candidates from a quantised index and keeps the nearest of them by the full vectors.
+    """
+    oversample = 1 if exact or not best else default_oversample(search.searched)
+    inner, keys = limited_candidates(search, effort, count * oversample, *columns, exact=exact)
+    rows = inner.cte().prefix_with("MATERIALIZED")
+    if oversample > 1:
+        rows = rows.select().order_by(unindexed(rows.c.distance)).limit(count).cte().prefix_with("MATERIALIZED")
+    return Candidates(rows, keys)
+
+
+def rows_found(search: Search, keys: RowKeys, rows: FromClause) -> Statement:
+    """Return the caller's statement, without its filter, for the rows of a sub-select that have passed it."""
+    return without_filter(search.statement).where(*keys.matching(rows))
+
+
+def by_distance(search: Search, keys: RowKeys, rows: FromClause) -> Statement:
+    """Return the caller's statement for the rows of a sub-select, with ``distance``, ascending, ties as it says."""
+    statement = rows_found(search, keys, rows).add_columns(rows.c.distance.label("distance"))
+    return statement.order_by(unindexed(rows.c.distance), *tie_breaks(search.statement))
+
+
+def restricted(search: Search, *conditions: Any) -> Search:
+    """Return the search with further conditions."""
+    return replace(search, statement=search.statement.where(*conditions)) if conditions else search

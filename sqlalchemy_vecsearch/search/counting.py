@@ -1,0 +1,67 @@
+"""How many rows lie within a distance, counted up to a bound."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func, select
+
+from sqlalchemy_vecsearch.search.candidates import candidates_of, checked_effort, search_of
+from sqlalchemy_vecsearch.search.checking import require_count, require_distance
+
+if TYPE_CHECKING:
+    from sqlalchemy import Select
+
+    from sqlalchemy_vecsearch.metrics import Metric
+    from sqlalchemy_vecsearch.search.queries import Query
+
+__all__ = ["count_within"]
+
+
+def count_within(
+    source: Any,  # Any: as for nearest
+    column: Any,
+    query: Query,
+    *,
+    within: float,
+    at_most: int = 1_000,
+    metric: Metric | str | None = None,
+    exact: bool = False,
+    ef_search: int | None = None,
+    probes: int | None = None,
+) -> Select[int]:
+    """Return a Select of one number: how many rows lie within a distance, counted up to ``at_most``.
+
+    A result of ``at_most`` means "that many or more": write "1,000+". The index serves the ``at_most`` nearest rows,
+    and the distance is compared outside the scan, so the cost is that of a search for ``at_most`` rows whatever the
+    answer is. Counting all of them needs every row of the table: ``exact=True`` with a bound as large as the table.
+
+    Args:
+        source: a mapped class, an alias, a table, or a Select with its own WHERE and joins.
+        column: the embedding column of the source.
+        query: a vector, ``embedding_of(...)``, or an SQL expression.
+        within: the largest distance that counts.
+        at_most: where counting stops, 1 or more.
+        metric: None takes the declared metric.
+        exact: True reads every row that passes the filter and misses none.
+        ef_search: candidates of an HNSW scan, 1 to 1000; raised to ``at_most`` where that is more.
+        probes: lists of an IVFFlat scan, 1 to 32768.
+
+    Raises:
+        MetricError: the metric is unknown, not declared, or not served by the column's index.
+        SearchError: the source can not be searched, or within or at_most is out of range.
+        SettingsError: a setting is out of its range.
+        VectorValueError: the query is no vector of the column's length.
+
+    Example:
+        ```text
+        found = session.scalar(count_within(Document, Document.embedding, vector, within=0.3, at_most=500))
+        print("500+" if found == 500 else found)
+        ```
+    """
+    require_distance(within)
+    require_count("at_most", at_most, "where counting stops")
+    search = search_of(source, column, query, k=at_most, metric=metric, exact=exact)
+    effort = checked_effort(ef_search, probes)
+    nearest = candidates_of(search, effort, search.k, exact=exact, best=True).rows
+    return select(func.count()).select_from(nearest).where(nearest.c.distance <= within)
