@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
-from sqlalchemy import NullPool, create_engine, make_url
+from sqlalchemy import NullPool, create_engine, event, make_url
 from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.orm import Session
 
 from sqlalchemy_vecsearch.testing import start_embedded_server
 
@@ -75,3 +78,22 @@ def own_server():
     server = start_embedded_server()
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def indexes_used():
+    """Give `indexes_used(session_or_connection, statement)`: the names of the indexes in its plan, as it runs."""
+
+    def explain(connection, cursor, statement, values, context, executemany):
+        return "EXPLAIN " + statement, values
+
+    def names(session, statement):
+        connection = session.connection() if isinstance(session, Session) else session
+        event.listen(connection.engine, "before_cursor_execute", explain, retval=True)
+        try:
+            lines = [row[0] for row in connection.execute(statement).cursor.fetchall()]
+        finally:
+            event.remove(connection.engine, "before_cursor_execute", explain)
+        return set(re.findall(r"Index Scan using (\S+)", "\n".join(lines)))
+
+    return names

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from sqlalchemy import literal_column
+from sqlalchemy import literal_column, select, union_all
 
 from sqlalchemy_vecsearch.expressions import (
     Subvector,
@@ -17,6 +17,7 @@ from sqlalchemy_vecsearch.expressions import (
 )
 from sqlalchemy_vecsearch.methods import HNSW, IVFFlat
 from sqlalchemy_vecsearch.search.identity import row_keys
+from sqlalchemy_vecsearch.search.partial import provable
 from sqlalchemy_vecsearch.search.statements import is_filtered, offset_of, only_columns, tie_breaks, without_filter
 from sqlalchemy_vecsearch.settings import DEFAULT_EF_SEARCH, MAXIMUM_EF_SEARCH, CarriedSettings
 
@@ -228,15 +229,24 @@ def scan_order(search: Search) -> ColumnElement[float]:
 def limited_select(
     search: Search, settings: CarriedSettings, order: ColumnElement[Any], count: int, *columns: Any
 ) -> tuple[Statement, RowKeys]:
-    """Return the sub-select that takes ``count`` rows from the scan, and the keys that find them outside."""
+    """Return the sub-select that takes ``count`` rows from the scan, and the keys that find them outside.
+
+    Where several partial indexes hold the rows, each is scanned for ``count`` rows, and the nearest of all are taken.
+    """
     keys = row_keys(search.statement, search.searched)
-    inner = (
-        only_columns(search.statement, *keys.labelled, *columns)
+    statements = provable(search.statement, search.searched)
+    scans = [
+        only_columns(statement, *keys.labelled, *columns)
         .where(*search.has_embedding, settings.clause())
         .order_by(order)
         .limit(count)
-    )
-    return inner, keys
+        for statement in statements
+    ]
+    if len(scans) == 1:
+        return scans[0], keys
+    together = union_all(*(scan.add_columns(order.label("scan_order")) for scan in scans)).subquery()
+    wanted = [column for column in together.c if column.key != "scan_order"]
+    return select(*wanted).order_by(unindexed(together.c.scan_order)).limit(count), keys
 
 
 def _limited(

@@ -14,12 +14,14 @@ from sqlalchemy import Select, inspect, select
 from sqlalchemy.exc import NoInspectionAvailable
 from sqlalchemy.orm import LoaderCriteriaOption, Mapper
 from sqlalchemy.orm.util import AliasedInsp
+from sqlalchemy.sql import operators
+from sqlalchemy.sql.elements import BooleanClauseList
 from sqlalchemy.sql.selectable import FromClause, Join
 
 from sqlalchemy_vecsearch.errors import SearchError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from sqlalchemy import ColumnElement
 
@@ -108,6 +110,26 @@ def offset_of(statement: Statement) -> int:
         "A search must know how many candidates it needs while it is built. "
         "Pass a number to .offset()."
     )
+
+
+def where_criteria(statement: Statement) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions that WHERE joins by AND."""
+    return tuple(_conjuncts(statement._where_criteria))
+
+
+def with_criteria(statement: Statement, criteria: tuple[ColumnElement[bool], ...]) -> Statement:
+    """Return a copy with other conditions in WHERE."""
+    copy = statement.where()
+    copy._where_criteria = criteria
+    return copy
+
+
+def _conjuncts(criteria: Iterable[ColumnElement[bool]]) -> Iterator[ColumnElement[bool]]:
+    for criterion in criteria:
+        if isinstance(criterion, BooleanClauseList) and criterion.operator is operators.and_:
+            yield from _conjuncts(criterion.clauses)
+        else:
+            yield criterion
 
 
 def without_filter(statement: Statement) -> Statement:

@@ -1,9 +1,8 @@
-import re
 from itertools import pairwise
 
 import numpy as np
 import pytest
-from sqlalchemy import ForeignKey, create_engine, event, func, insert, select, text
+from sqlalchemy import ForeignKey, create_engine, func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, aliased, mapped_column, relationship, selectinload
 
@@ -113,21 +112,6 @@ def query(vectors):
     return np.random.default_rng(11).normal(size=DIMENSIONS).astype(np.float32)
 
 
-def indexes_used(session, statement):
-    """Return the names of the indexes in the plan of a statement as it runs, with bound values."""
-
-    def explain(connection, cursor, statement_text, values, context, executemany):
-        return "EXPLAIN " + statement_text, values
-
-    connection = session.connection()
-    event.listen(connection.engine, "before_cursor_execute", explain, retval=True)
-    try:
-        seen = [row[0] for row in connection.execute(statement).cursor.fetchall()]
-    finally:
-        event.remove(connection.engine, "before_cursor_execute", explain)
-    return set(re.findall(r"Index Scan using (\S+)", "\n".join(seen)))
-
-
 def exact_ids(vectors, query, k, keep=lambda i: True, metric="cosine"):
     if metric == "l2":
         distances = np.linalg.norm(vectors - query, axis=1)
@@ -145,7 +129,7 @@ def ascending(rows):
     return all(a.distance <= b.distance for a, b in pairwise(rows))
 
 
-def test_a_plain_search_is_served_by_the_index_and_right(session, vectors, query):
+def test_a_plain_search_is_served_by_the_index_and_right(session, vectors, query, indexes_used):
     statement = nearest(Document, Document.embedding, query, k=10)
     assert indexes_used(session, statement) == {"ix_document_embedding"}
     rows = session.execute(statement).all()
@@ -188,7 +172,7 @@ def test_a_filter_loses_no_rows(session, vectors, query, name, condition, keep):
     assert recall([row.Document.id for row in rows], exact_ids(vectors, query, 10, keep)) >= 0.9
 
 
-def test_a_filter_of_one_percent_is_served_by_the_index_when_it_is_the_cheapest(session, vectors, query):
+def test_a_filter_of_one_percent_is_served_by_the_index_when_it_is_the_cheapest(session, vectors, query, indexes_used):
     statement = nearest(select(Document).where(Document.hundredth % 100 == 7), Document.embedding, query, k=10)
     session.execute(text("SET LOCAL enable_seqscan = off"))
     assert "ix_document_embedding" in indexes_used(session, statement)
@@ -197,7 +181,7 @@ def test_a_filter_of_one_percent_is_served_by_the_index_when_it_is_the_cheapest(
     assert recall([row.Document.id for row in rows], exact_ids(vectors, query, 10, lambda i: i % 100 == 7)) >= 0.9
 
 
-def test_a_join_with_a_filter_loses_no_rows_and_loads_relationships(session, vectors, query):
+def test_a_join_with_a_filter_loses_no_rows_and_loads_relationships(session, vectors, query, indexes_used):
     source = select(Document, Author.name).join(Document.author).where(Author.name == "author 3")
     statement = nearest(source.options(selectinload(Document.author)), Document.embedding, query, k=10)
     session.execute(text("SET LOCAL enable_seqscan = off"))
@@ -239,7 +223,7 @@ def test_a_threshold_bounds_the_distance(session, query):
     assert session.execute(nearest(Document, Document.embedding, query, k=20, within=0.0)).all() == []
 
 
-def test_an_exact_search_is_exact_and_uses_no_vector_index(session, vectors, query):
+def test_an_exact_search_is_exact_and_uses_no_vector_index(session, vectors, query, indexes_used):
     statement = nearest(select(Document.id), Document.embedding, query, k=25, exact=True)
     assert indexes_used(session, statement) == set()
     assert session.execute(statement).scalars().all() == exact_ids(vectors, query, 25)
@@ -271,7 +255,7 @@ def test_a_filter_that_matches_nothing_returns_nothing(session, query):
         ("part", "ix_variant_part_subvector_1_8"),
     ],
 )
-def test_every_kind_of_index_serves_its_search(session, vectors, query, column, index):
+def test_every_kind_of_index_serves_its_search(session, vectors, query, column, index, indexes_used):
     attribute = getattr(Variant, column)
     statement = nearest(select(Variant.id), attribute, query, k=10)
     assert index in indexes_used(session, statement)
@@ -285,14 +269,14 @@ def test_every_kind_of_index_serves_its_search(session, vectors, query, column, 
     assert ascending(rows)
 
 
-def test_a_search_by_another_metric_uses_its_own_index(engine, vectors, query):
+def test_a_search_by_another_metric_uses_its_own_index(engine, vectors, query, indexes_used):
     statement = nearest(select(Variant.id), Variant.plain, query, k=10)
     with Session(engine) as session:
         assert indexes_used(session, statement) == {"ix_variant_plain"}
         assert recall(session.execute(statement).scalars().all(), exact_ids(vectors, query, 10, metric="l2")) >= 0.9
 
 
-def test_more_like_a_stored_row_leaves_it_out(session, vectors):
+def test_more_like_a_stored_row_leaves_it_out(session, vectors, indexes_used):
     statement = nearest(select(Document.id), Document.embedding, embedding_of(Document, 42), k=10)
     assert "ix_document_embedding" in indexes_used(session, statement)
     found = session.execute(statement).scalars().all()
@@ -436,7 +420,7 @@ def test_similarity_grows_with_nearness(session, vectors, query, metric, expecte
     assert found == pytest.approx(expected(vectors[3].astype(float), query.astype(float)), rel=1e-4)
 
 
-def test_an_added_index_serves_its_metric(engine, vectors, query):
+def test_an_added_index_serves_its_metric(engine, vectors, query, indexes_used):
     class Other(DeclarativeBase):
         pass
 

@@ -1,0 +1,61 @@
+import numpy as np
+import pytest
+from sqlalchemy import Column, Integer, MetaData, Table, create_engine, insert, select, text
+
+from sqlalchemy_vecsearch import VECTOR, nearest, vector_index
+
+DIMENSIONS = 8
+item = Table(
+    "item",
+    MetaData(),
+    Column("id", Integer, primary_key=True),
+    Column("category", Integer),
+    Column("embedding", VECTOR(DIMENSIONS)),
+)
+for number in (7, 8):
+    vector_index(f"ix_item_{number}", item.c.embedding, metric="l2", where=item.c.category == number)
+
+
+@pytest.fixture(scope="module")
+def vectors():
+    return np.random.default_rng(3).normal(size=(12_000, DIMENSIONS)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def connection(vecsearch_databases, vectors):
+    url = vecsearch_databases.create()
+    engine = create_engine(url)
+    item.metadata.create_all(engine)
+    with engine.begin() as connection:
+        rows = [{"id": i, "category": 6 + i % 4, "embedding": v.tolist()} for i, v in enumerate(vectors)]
+        connection.execute(insert(item), rows)
+    with engine.connect() as connection:
+        connection.execute(text("ANALYZE item"))
+        connection.commit()
+        yield connection
+    engine.dispose()
+    vecsearch_databases.drop(url)
+
+
+def nearest_ids(vectors, query, k, categories):
+    order = np.argsort(np.linalg.norm(vectors - query, axis=1))
+    return [int(i) for i in order if 6 + int(i) % 4 in categories][:k]
+
+
+@pytest.mark.parametrize(
+    ("categories", "indexes"), [([7], {"ix_item_7"}), ([8], {"ix_item_8"}), ([7, 8], {"ix_item_7", "ix_item_8"})]
+)
+def test_partial_indexes_serve_the_filters_they_are_made_for(connection, vectors, categories, indexes, indexes_used):
+    condition = item.c.category == categories[0] if len(categories) == 1 else item.c.category.in_(categories)
+    query = np.zeros(DIMENSIONS, np.float32)
+    statement = nearest(select(item.c.id).where(condition), item.c.embedding, query, k=20)
+    assert indexes <= indexes_used(connection, statement)
+    found = connection.execute(statement).scalars().all()
+    assert len(set(found) & set(nearest_ids(vectors, query, 20, categories))) >= 19
+
+
+def test_a_partial_index_serves_a_generic_plan_too(connection, indexes_used):
+    connection.execute(text("SET LOCAL plan_cache_mode = force_generic_plan"))
+    statement = nearest(select(item.c.id).where(item.c.category == 7), item.c.embedding, [0.0] * DIMENSIONS, k=5)
+    assert "ix_item_7" in indexes_used(connection, statement)
+    connection.rollback()
