@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from alembic.autogenerate import renderers
 from alembic.operations import Operations
 
-from alembic_ops import render
+from alembic_ops import render, run
 from alembic_ops.compare import register_comparators
 from alembic_ops.operations import (
     CreateVectorExtensionOp,
@@ -30,16 +30,17 @@ __all__ = ["register"]
 class _Registration(NamedTuple):
     operation: type[MigrateOperation]
     name: str
-    render: Callable[[AutogenContext, Any], str]  # Any: the operation class of this row
+    perform: Callable[[Operations, Any], None]  # Any: the operation class of this row
+    render: Callable[[AutogenContext, Any], str]  # Any: likewise
 
 
 _OPERATIONS: Final = (
-    _Registration(CreateVectorExtensionOp, "create_vector_extension", render.render_create_extension),
-    _Registration(UpdateVectorExtensionOp, "update_vector_extension", render.render_update_extension),
-    _Registration(DropVectorExtensionOp, "drop_vector_extension", render.render_drop_extension),
-    _Registration(CreateVectorIndexOp, "create_vector_index", render.render_create_index),
-    _Registration(DropVectorIndexOp, "drop_vector_index", render.render_drop_index),
-    _Registration(RebuildVectorIndexOp, "rebuild_vector_index", render.render_rebuild_index),
+    _Registration(CreateVectorExtensionOp, "create_vector_extension", run.perform_extension_operation, render.render_create_extension),
+    _Registration(UpdateVectorExtensionOp, "update_vector_extension", run.perform_extension_operation, render.render_update_extension),
+    _Registration(DropVectorExtensionOp, "drop_vector_extension", run.perform_extension_operation, render.render_drop_extension),
+    _Registration(CreateVectorIndexOp, "create_vector_index", run.perform_index_operation, render.render_create_index),
+    _Registration(DropVectorIndexOp, "drop_vector_index", run.perform_index_operation, render.render_drop_index),
+    _Registration(RebuildVectorIndexOp, "rebuild_vector_index", run.perform_index_operation, render.render_rebuild_index),
 )
 
 
@@ -49,5 +50,6 @@ def register() -> None:
         if getattr(Operations, row.name, None) is not None:
             continue
         Operations.register_operation(row.name)(row.operation)
+        Operations.implementation_for(row.operation)(row.perform)
         renderers.dispatch_for(row.operation)(row.render)
     register_comparators()

@@ -1,0 +1,108 @@
+"""Errors of the server in terms of the operation that met them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from alembic_ops.errors import BuildError, MigrationError
+
+if TYPE_CHECKING:
+    from sqlalchemy.exc import DBAPIError
+
+__all__ = ["explained", "sqlstate_of"]
+
+_RERUN: Final = "Run the upgrade again: it clears what is left and finishes the work."
+
+# SQLSTATE or its class -> why, and what to do.
+_REASONS: Final[dict[str, tuple[str, str]]] = {
+    "57014": ("Somebody cancelled the statement.", _RERUN),
+    "57P01": ("An administrator ended the connection, or the server was shut down.", _RERUN),
+    "57P02": ("The server went down.", _RERUN),
+    "57P05": ("The server closed the connection because it was idle.", _RERUN),
+    "25P04": ("The server's transaction_timeout ended the connection.", _RERUN),
+    "55P03": ("A lock was not to be had in time, because another session held it.", _RERUN),
+    "40P01": ("The server chose the statement as the victim of a deadlock.", _RERUN),
+    "53100": (
+        "The disk of the server is full.",
+        "Free some space (an INVALID index keeps what it has taken until it is dropped), and run the upgrade again.",
+    ),
+    "53200": (
+        "The server has no memory left for it.",
+        'Give less, with build=Build(memory="64MB", workers=0), and run the upgrade again.',
+    ),
+    "53400": ("A limit that is configured on the server was reached.", "Raise the limit, and run the upgrade again."),
+    "42501": (
+        "Only the owner of the table may do this.",
+        "Let the migration connect as the owner, or grant its role membership of the owner.",
+    ),
+    "42704": (
+        (
+            "The operator class or the type belongs to the vector extension, which is missing here, too old, or in "
+            "a schema that is not on the search path."
+        ),
+        (
+            "Call op.create_vector_extension() in an earlier revision, and write the operator class with its schema "
+            'where that is not on the search path: operator_class="extensions.vector_cosine_ops".'
+        ),
+    ),
+    "42804": (
+        "The operator class is made for another type than the column's.",
+        "Take the one that fits: halfvec_cosine_ops for a HALFVEC column, for example.",
+    ),
+    "42703": ("The table has no such column.", "Correct the name, or add the column in an earlier revision."),
+    "54000": (
+        "An index covers at most 2,000 dimensions of a vector, 4,000 of a halfvec and 64,000 of a bit.",
+        (
+            "Index a cast to halfvec, its bits, or a part of the vector: "
+            'sa.text("(embedding::halfvec(3072))") with halfvec_cosine_ops.'
+        ),
+    ),
+    "22023": (
+        "An index needs to know the number of dimensions, and build parameters must be in their range.",
+        "Declare the dimensions on the column, or index a cast such as (embedding::vector(384)).",
+    ),
+    "25001": (
+        (
+            "The statement must run outside of a transaction, and one is open: a connection pooler in transaction mode "
+            "opens one, for example."
+        ),
+        "Let migrations connect to the server itself, or to a pool in session mode.",
+    ),
+    "08": (
+        "The connection was lost; the server may go on building, and will then finish.",
+        "Run the upgrade again: it waits for a build that still runs, and otherwise starts anew.",
+    ),
+}
+
+
+def explained(error: DBAPIError, *, wish: str, name: str) -> MigrationError:
+    """Return what a server's error means for an operation.
+
+    Args:
+        error: what the driver raised.
+        wish: what the operation wanted, as from its ``describe()``.
+        name: the name of the index.
+    """
+    code = sqlstate_of(error)
+    said = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
+    why, remedy = _reason(error, code)
+    return BuildError(f"The server did not {wish}: {said}. {why} {remedy}", name=name, sqlstate=code)
+
+
+def sqlstate_of(error: DBAPIError) -> str | None:
+    """Return the server's five-character code, None where the driver has none."""
+    for attribute in ("sqlstate", "pgcode"):
+        if (code := getattr(error.orig, attribute, None)) is not None:
+            return str(code)
+    arguments = getattr(error.orig, "args", ())
+    if arguments and isinstance(arguments[0], dict):  # pg8000
+        return str(arguments[0].get("C"))
+    return None
+
+
+def _reason(error: DBAPIError, code: str | None) -> tuple[str, str]:
+    if code is not None and code in _REASONS:
+        return _REASONS[code]
+    if error.connection_invalidated or (code or "08").startswith("08"):
+        return _REASONS["08"]
+    return ("It is not one of the known causes.", f"Mend what the server says, and then: {_RERUN}")

@@ -1,0 +1,118 @@
+"""The only writer: takes the steps of an operation, online or as SQL for later."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy.exc import DBAPIError
+
+from alembic_ops import offline
+from alembic_ops.errors import MigrationError
+from alembic_ops.extension import ExtensionOperation, extension_statement, find_extension
+from alembic_ops.facts import observe
+from alembic_ops.plan import IndexOperation, names_that_matter, next_step
+from alembic_ops.problems import explained, sqlstate_of
+from alembic_ops.sessions import PATIENT, outside_transaction, settings
+from alembic_ops.statements import statement
+from alembic_ops.steps import BuildIndex, Finished, Step, WaitForBuild
+
+if TYPE_CHECKING:
+    from alembic.operations import Operations
+    from sqlalchemy import Connection
+
+__all__ = ["perform_extension_operation", "perform_index_operation"]
+
+_LOG: Final = logging.getLogger("alembic_ops")
+
+_POLL: Final = 0.25
+"""Seconds between two looks at a build that another process is at."""
+
+_ROUNDS: Final = 10
+"""How often the same step may be taken before the catalog is said not to obey."""
+
+
+def perform_extension_operation(operations: Operations, operation: ExtensionOperation) -> None:
+    """Make an operation on the vector extension true, inside the migration's transaction."""
+    context = operations.migration_context
+    preparer = context.dialect.identifier_preparer
+    if context.as_sql:
+        offline.write(context, offline.extension_script(preparer, operation))
+        return
+    connection = operations.get_bind()
+    sql = extension_statement(preparer, operation, find_extension(connection))
+    if sql is None:
+        _LOG.info("%s: it is so already", operation.describe())
+        return
+    try:
+        connection.execute(sql)
+    except DBAPIError as error:
+        raise explained(error, wish=operation.describe(), name="vector") from error
+
+
+def perform_index_operation(operations: Operations, operation: IndexOperation) -> None:
+    """Make an operation on an index true, whatever an earlier attempt has left behind."""
+    context = operations.migration_context
+    if context.as_sql:
+        script = offline.index_script(context.dialect.identifier_preparer, operation)
+        if operation.concurrently:
+            with context.autocommit_block():
+                offline.write(context, script)
+        else:
+            offline.write(context, script)
+    elif operation.concurrently:
+        name = str(operation.to_diff_tuple()[0])
+        with outside_transaction(context, operation=name) as connection, settings(connection, PATIENT):
+            _take_steps(connection, operation)
+    else:
+        _take_steps(operations.get_bind(), operation)
+
+
+def _take_steps(connection: Connection, operation: IndexOperation) -> None:
+    done: list[Step] = []
+    try:
+        while True:
+            facts = observe(
+                connection,
+                operation.table_name,
+                operation.schema,
+                names=names_that_matter(operation),
+                wished=operation.definition,
+            )
+            step = next_step(operation, facts, done)
+            if isinstance(step, Finished):
+                _LOG.info("%s: %s", operation.describe(), step.remark or "done")
+                return
+            _refuse_to_circle(operation, step, done)
+            _take(connection, step)
+            done.append(step)
+    except DBAPIError as error:
+        raise explained(error, wish=operation.describe(), name=operation.name) from error
+
+
+def _take(connection: Connection, step: Step) -> None:
+    if isinstance(step, Finished):
+        return
+    if isinstance(step, WaitForBuild):
+        _LOG.info("process %s is at work on the index %r; waiting until it has finished", step.builder, step.name)
+        time.sleep(_POLL)
+        return
+    sql = statement(connection.dialect.identifier_preparer, step)
+    _LOG.info("%s", sql)
+    try:
+        connection.execute(sql)
+    except DBAPIError as error:
+        # somebody else began the same build since we looked: look again
+        if not (isinstance(step, BuildIndex) and step.concurrently and sqlstate_of(error) == "42P07"):
+            raise
+
+
+def _refuse_to_circle(operation: IndexOperation, step: Step, done: list[Step]) -> None:
+    if isinstance(step, WaitForBuild) or done.count(step) < _ROUNDS:
+        return
+    raise MigrationError(
+        f"The server was asked {_ROUNDS} times to {operation.describe()}, and the catalog does not show it. "
+        "Another session seems to undo each step, or holds the name for something that is no index. "
+        "Find the other session in pg_stat_activity, stop it, and run the upgrade again."
+    )

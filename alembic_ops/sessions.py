@@ -1,0 +1,97 @@
+"""A session outside of any transaction, whose timeouts cannot stop a build."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from alembic_ops.errors import ExternalTransactionError, MigrationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from alembic.runtime.migration import MigrationContext
+    from sqlalchemy import Connection
+
+__all__ = ["PATIENT", "outside_transaction", "settings"]
+
+PATIENT: Final[Mapping[str, str]] = {"statement_timeout": "0", "lock_timeout": "0", "transaction_timeout": "0"}
+"""What a build needs: each of these, set by a role or a database, would end it half done."""
+
+_CURRENT: Final = text("SELECT current_setting(:name, true)")
+_SET: Final = text("SELECT set_config(:name, :value, false)")
+_BACKEND: Final = text("SELECT pg_backend_pid()")
+
+
+@contextmanager
+def outside_transaction(context: MigrationContext, *, operation: str) -> Iterator[Connection]:
+    """Give the migration's connection outside of any transaction, committing what came before.
+
+    An error of the server leaves through here as it was: Alembic's own block would replace it by its complaint about
+    the connection that the error has closed.
+
+    Raises:
+        ExternalTransactionError: ``env.py`` holds a transaction of its own open.
+    """
+    if context._in_external_transaction:  # noqa: SLF001  # there is no public way to ask
+        raise ExternalTransactionError(
+            f"op.{operation}() cannot run inside a transaction, and env.py has one open. "
+            "A statement was executed on the connection before context.configure(), so that Alembic takes the "
+            "transaction for yours and would commit nothing. "
+            "Call connection.commit() before context.configure() in env.py, or write concurrently=False, which blocks "
+            "writers for the whole build.",
+            operation=operation,
+        )
+    failure: Exception | None = None
+    try:
+        with context.autocommit_block():
+            assert context.connection is not None, "online there is a connection"
+            try:
+                yield context.connection
+            except Exception as error:  # noqa: BLE001  # raised again below, out of reach of what hides it
+                failure = error
+    except Exception:
+        if failure is None:
+            raise
+    if failure is not None:
+        raise failure
+
+
+@contextmanager
+def settings(connection: Connection, wished: Mapping[str, str]) -> Iterator[None]:
+    """Set settings of the session for a block, and restore what they were; those the server does not know are left out.
+
+    Raises:
+        MigrationError: a pooler gives each statement another session.
+    """
+    backend = connection.scalar(_BACKEND)
+    before: dict[str, str] = {}
+    for name in wished:
+        current = connection.scalar(_CURRENT, {"name": name})
+        if current is not None:
+            before[name] = str(current)
+    try:
+        for name in before:
+            connection.execute(_SET, {"name": name, "value": wished[name]})
+        if connection.scalar(_BACKEND) != backend:
+            raise MigrationError(
+                "The connection reaches another server process with each statement. "
+                "A connection pooler in transaction mode stands before the server, so that no setting holds and nobody "
+                "could tell which process builds the index. "
+                "Let migrations connect to the server itself, or to a pool in session mode."
+            )
+        yield
+    finally:
+        if not connection.closed and not connection.invalidated:
+            _restore(connection, before)
+
+
+def _restore(connection: Connection, before: Mapping[str, str]) -> None:
+    for name, value in before.items():
+        try:
+            connection.execute(_SET, {"name": name, "value": value})
+        except DBAPIError:  # the session is gone, and its settings with it
+            return
