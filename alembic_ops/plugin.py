@@ -35,12 +35,26 @@ class _Registration(NamedTuple):
 
 
 _OPERATIONS: Final = (
-    _Registration(CreateVectorExtensionOp, "create_vector_extension", run.perform_extension_operation, render.render_create_extension),
-    _Registration(UpdateVectorExtensionOp, "update_vector_extension", run.perform_extension_operation, render.render_update_extension),
-    _Registration(DropVectorExtensionOp, "drop_vector_extension", run.perform_extension_operation, render.render_drop_extension),
+    _Registration(
+        CreateVectorExtensionOp,
+        "create_vector_extension",
+        run.perform_extension_operation,
+        render.render_create_extension,
+    ),
+    _Registration(
+        UpdateVectorExtensionOp,
+        "update_vector_extension",
+        run.perform_extension_operation,
+        render.render_update_extension,
+    ),
+    _Registration(
+        DropVectorExtensionOp, "drop_vector_extension", run.perform_extension_operation, render.render_drop_extension
+    ),
     _Registration(CreateVectorIndexOp, "create_vector_index", run.perform_index_operation, render.render_create_index),
     _Registration(DropVectorIndexOp, "drop_vector_index", run.perform_index_operation, render.render_drop_index),
-    _Registration(RebuildVectorIndexOp, "rebuild_vector_index", run.perform_index_operation, render.render_rebuild_index),
+    _Registration(
+        RebuildVectorIndexOp, "rebuild_vector_index", run.perform_index_operation, render.render_rebuild_index
+    ),
 )
 
 

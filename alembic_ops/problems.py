@@ -22,6 +22,10 @@ _REASONS: Final[dict[str, tuple[str, str]]] = {
     "25P04": ("The server's transaction_timeout ended the connection.", _RERUN),
     "55P03": ("A lock was not to be had in time, because another session held it.", _RERUN),
     "40P01": ("The server chose the statement as the victim of a deadlock.", _RERUN),
+    "2BP01": (
+        "Columns, indexes or functions still use it.",
+        "Drop or change those in an earlier revision; the server lists them in the details of its message.",
+    ),
     "53100": (
         "The disk of the server is full.",
         "Free some space (an INVALID index keeps what it has taken until it is dropped), and run the upgrade again.",

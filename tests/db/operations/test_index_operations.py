@@ -203,8 +203,6 @@ def test_an_interrupted_rebuild_by_another_definition_goes_on(alembic_project, c
 
 
 def test_timeouts_of_the_role_do_not_end_a_build_and_are_back_afterwards(alembic_project, catalog):
-    role = make_url(alembic_project.url).username
-    catalog.execute(f"ALTER ROLE {role} SET statement_timeout = '1ms'") if False else None
     database = make_url(alembic_project.url).database
     catalog.execute(f"ALTER DATABASE \"{database}\" SET lock_timeout = '300ms'")
     catalog.execute(f"ALTER DATABASE \"{database}\" SET statement_timeout = '350ms'")

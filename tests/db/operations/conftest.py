@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import shutil
+import subprocess
 import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,7 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, make_url, text
+
+from sqlalchemy_vecsearch.testing.installations import installations
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -138,7 +142,7 @@ class Catalog:
             return connection.scalar(text("SELECT version_num FROM alembic_version"))
 
     def execute(self, sql):
-        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT", no_parameters=True) as connection:
             connection.exec_driver_sql(sql)
 
 
@@ -164,16 +168,17 @@ def documents(catalog):
 
 @pytest.fixture
 def psql(vecsearch_url):
-    """Give a way to run a script statement by statement, stopping at the first error, as ``psql -v ON_ERROR_STOP=1``."""
+    """Give a way to run a script as ``psql -v ON_ERROR_STOP=1`` does."""
+    program = shutil.which("psql") or str(installations()[0].folder / "bin" / "psql")
+    url = make_url(vecsearch_url).set(drivername="postgresql").render_as_string(hide_password=False)
 
     def run(script):
-        with create_engine(vecsearch_url).connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            for statement in statements_of(script):
-                connection.exec_driver_sql(statement)
+        subprocess.run(
+            [program, "--no-psqlrc", "-v", "ON_ERROR_STOP=1", "-d", url],
+            input=script,
+            text=True,
+            check=True,
+            capture_output=True,
+        )
 
     return run
-
-
-def statements_of(script):
-    """Split a script at the semicolons that end its lines."""
-    return [one.strip() for one in script.split(";\n") if one.strip()]
