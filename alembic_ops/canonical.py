@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import text
-from sqlalchemy.dialects import postgresql
 
 from alembic_ops.catalog import definition_of_row, search_path_with
+from alembic_ops.quoting import PREPARER
 from sqlalchemy_vecsearch.methods import HNSW, IVFFlat
 
 if TYPE_CHECKING:
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 __all__ = ["Refusal", "Wish", "canonical", "normalised"]
 
 _DEFAULTS: Final = {HNSW.name: HNSW.defaults, IVFFlat.name: IVFFlat.defaults}
-
-_PREPARER: Final = postgresql.dialect(paramstyle="named").identifier_preparer  # type: ignore[no-untyped-call]  # untyped in SQLAlchemy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,7 +163,7 @@ def _ask(
     search_path = None
     if extension_schema is not None:
         current = connection.scalar(text("SELECT current_setting('search_path')"))
-        search_path = search_path_with(str(current), _PREPARER.quote(extension_schema))
+        search_path = search_path_with(str(current), PREPARER.quote(extension_schema))
     default = connection.dialect.default_schema_name
     message = {"search_path": search_path, "wishes": _messages(wishes, default)}
     connection.execute(_SEND, {"wishes": json.dumps(message)})
@@ -185,12 +183,12 @@ def _messages(wishes: Sequence[Wish], default_schema: str | None) -> list[dict[s
 
 
 def _qualified(schema: str | None, name: str) -> str:
-    quoted = _PREPARER.quote(name)
-    return f"{_PREPARER.quote(schema)}.{quoted}" if schema else quoted
+    quoted = PREPARER.quote(name)
+    return f"{PREPARER.quote(schema)}.{quoted}" if schema else quoted
 
 
 def _index_sql(state: IndexState) -> str:
     definition = state.definition
-    element = definition.expression or _PREPARER.quote(str(definition.column))
+    element = definition.expression or PREPARER.quote(str(definition.column))
     where = f" WHERE {definition.predicate}" if definition.predicate else ""
     return f"{definition.method} ({element} {definition.operator_class}){where}"

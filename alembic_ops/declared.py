@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from alembic.util import CommandError
 from sqlalchemy import Column, Index, text
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.sql.elements import Cast, Grouping, Label, UnaryExpression
 
+from alembic_ops.quoting import DIALECT
 from alembic_ops.state import IndexDefinition, IndexState
 from alembic_ops.vector_types import VectorType, vector_type_of
 from sqlalchemy_vecsearch.errors import DeclarationError
@@ -52,9 +52,6 @@ class DeclaredIndex:
 
 
 _METHODS: Final[Mapping[str, type[HNSW | IVFFlat]]] = {"hnsw": HNSW, "ivfflat": IVFFlat}
-
-# Names in the SQL of an index never depend on the driver; named parameters keep percent signs as they are.
-_DIALECT: Final = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]  # untyped in SQLAlchemy
 
 _TRAILING_OPERATOR_CLASS: Final = re.compile(
     r'^(?P<element>.*\S)\s+(?P<operators>(?:[\w"]+\.)?"?\w+_ops"?)\s*$', re.DOTALL
@@ -99,7 +96,7 @@ def _method_name(index: Index) -> str:
 
 
 def _final_name(index: Index) -> str:
-    name = _DIALECT.identifier_preparer.format_index(index) if index.name is not None else None
+    name = DIALECT.identifier_preparer.format_index(index) if index.name is not None else None
     if not name or name == "ix_":
         raise IndexRuleError(
             index,
@@ -144,7 +141,7 @@ def _definition(index: Index, method: str) -> IndexDefinition:
 
 
 def _compiled(clause: ClauseElement) -> str:
-    compiler = _DIALECT.statement_compiler(_DIALECT, None)
+    compiler = DIALECT.statement_compiler(DIALECT, None)
     return str(compiler.process(clause, include_table=False, literal_binds=True))
 
 
@@ -269,14 +266,14 @@ def _held(expression: Any) -> VectorType | None:  # Any: whatever stands in an I
     while isinstance(element, Label | Grouping):
         element = element.element
     if isinstance(element, Column | Cast):
-        found = vector_type_of(element.type, _DIALECT)
+        found = vector_type_of(element.type, DIALECT)
         return found if found is not None and found.array_dimensions is None else None
     return None
 
 
 def _refuse_vectors_in_other_methods(index: Index, method: str) -> None:
     for column in _bare_columns(index):
-        held = vector_type_of(column.type, _DIALECT)
+        held = vector_type_of(column.type, DIALECT)
         if held is None or held.array_dimensions is not None or held.storage is Storage.BIT:
             continue
         raise IndexRuleError(

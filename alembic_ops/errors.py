@@ -15,6 +15,8 @@ __all__ = [
     "LockWaitError",
     "MigrationError",
     "OperationArgumentError",
+    "VectorMigrationWarning",
+    "VectorsInTheWayError",
 ]
 
 
@@ -118,3 +120,21 @@ class LockWaitError(MigrationError, TimeoutError):
         super().__init__(message)
         self.table_name = table_name
         self.attempts = attempts
+
+
+class VectorsInTheWayError(MigrationError):
+    """A column holds vectors that cannot follow it to another type; nothing was changed.
+
+    Attributes:
+        table_name: the table.
+        column: the column of vectors.
+    """
+
+    def __init__(self, message: str, *, table_name: str, column: str) -> None:
+        super().__init__(message)
+        self.table_name = table_name
+        self.column = column
+
+
+class VectorMigrationWarning(UserWarning):
+    """Autogenerate found something that it leaves alone, or that a person should look at."""

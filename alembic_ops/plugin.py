@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from alembic.autogenerate import renderers
 from alembic.operations import Operations
 
-from alembic_ops import render, run
+from alembic_ops import render, run, transactional
 from alembic_ops.compare import register_comparators
 from alembic_ops.operations import (
+    AlterEmbeddingTypeOp,
     CreateVectorExtensionOp,
     CreateVectorIndexOp,
     DropVectorExtensionOp,
     DropVectorIndexOp,
     RebuildVectorIndexOp,
+    RenameVectorIndexOp,
     UpdateVectorExtensionOp,
 )
 
@@ -54,6 +56,18 @@ _OPERATIONS: Final = (
     _Registration(DropVectorIndexOp, "drop_vector_index", run.perform_index_operation, render.render_drop_index),
     _Registration(
         RebuildVectorIndexOp, "rebuild_vector_index", run.perform_index_operation, render.render_rebuild_index
+    ),
+    _Registration(
+        RenameVectorIndexOp,
+        "rename_vector_index",
+        transactional.perform_rename_vector_index,
+        render.render_rename_index,
+    ),
+    _Registration(
+        AlterEmbeddingTypeOp,
+        "alter_embedding_type",
+        transactional.perform_alter_embedding_type,
+        render.render_alter_type,
     ),
 )
 

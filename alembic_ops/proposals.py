@@ -3,123 +3,123 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from alembic.operations.ops import CreateTableOp, DropTableOp, ModifyTableOps
 
-from alembic_ops.diff import CreateIndex, DropIndex, RebuildIndex
-from alembic_ops.operations import (
-    CreateVectorIndexOp,
-    DropVectorIndexOp,
-    RebuildVectorIndexOp,
-)
+from alembic_ops.diff import CreateIndex, DropIndex, RebuildIndex, RenameIndex
+from alembic_ops.operations import CreateVectorIndexOp, DropVectorIndexOp, RebuildVectorIndexOp, RenameVectorIndexOp
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Mapping, Sequence
 
     from alembic.operations.ops import MigrateOperation
 
     from alembic_ops.diff import Change
     from alembic_ops.state import IndexDefinition, IndexState
 
-__all__ = ["TableKey", "TableProposals", "arranged", "propose"]
+__all__ = ["Circumstances", "Proposals", "TableKey", "arranged", "propose"]
 
 TableKey: TypeAlias = tuple[str | None, str]
 
 
-@dataclass(kw_only=True)
-class TableProposals:
-    """The operations for the vector indexes of one table, by when they run.
+class Circumstances(Protocol):
+    """What else the revision does to the table of an index."""
 
-    ``before`` and ``after`` run in the migration's transaction, round what else changes in the table; ``beside`` are
-    those that readers and writers do not notice, each of which commits by itself.
+    def with_the_table(self, state: IndexState) -> bool:
+        """Say whether the index changes in one transaction with its table, which nobody can use meanwhile."""
+
+    def after_the_table(self, state: IndexState) -> bool:
+        """Say whether the index needs what the revision does to its table first."""
+
+
+@dataclass(kw_only=True)
+class Proposals:
+    """The operations for vector indexes by when they run.
+
+    Those in ``early`` and ``late`` are not noticed by readers and writers, and each commits by itself. Those of
+    ``before`` and ``after`` run in the migration's transaction, round what else changes in a table.
     """
 
-    before: list[MigrateOperation] = field(default_factory=list)
-    beside: list[MigrateOperation] = field(default_factory=list)
-    after: list[MigrateOperation] = field(default_factory=list)
+    early: list[MigrateOperation] = field(default_factory=list)
+    before: dict[TableKey, list[MigrateOperation]] = field(default_factory=dict)
+    after: dict[TableKey, list[MigrateOperation]] = field(default_factory=dict)
+    late: list[MigrateOperation] = field(default_factory=list)
 
 
 def propose(
-    changes: Sequence[Change], *, rewritten: Collection[TableKey], originals: dict[IndexState, IndexDefinition]
-) -> dict[TableKey, TableProposals]:
-    """Return the operations for changes, table by table.
+    changes: Sequence[Change], circumstances: Circumstances, originals: Mapping[IndexState, IndexDefinition]
+) -> Proposals:
+    """Return the operations for changes.
 
     Args:
         changes: the difference, in canonical form.
-        rewritten: tables that are new, go away, or have a vector column of another type: nobody can use them
-            meanwhile, so their indexes are built and dropped in the same transaction.
+        circumstances: what else happens to the tables.
         originals: the definitions to write for the states, without the server's defaults.
     """
-    proposals: dict[TableKey, TableProposals] = {}
+    proposals = Proposals()
     for change in changes:
-        key = _table_of(change)
-        table = proposals.setdefault(key, TableProposals())
-        if key in rewritten:
-            _propose_in_transaction(change, table, originals)
-        else:
-            _propose_concurrently(change, table, originals)
+        match change:
+            case CreateIndex(wished=wished):
+                _propose_create(proposals, wished, circumstances, originals)
+            case DropIndex(current=current):
+                _propose_drop(proposals, current, circumstances, originals)
+            case RebuildIndex(current=current, wished=wished) if circumstances.with_the_table(current):
+                _propose_drop(proposals, current, circumstances, originals)
+                _propose_create(proposals, wished, circumstances, originals)
+            case RebuildIndex(current=current, wished=wished):
+                late = circumstances.after_the_table(wished)
+                (proposals.late if late else proposals.early).append(_rebuild(current, wished, originals))
+            case RenameIndex(current=current, wished=wished):
+                proposals.after.setdefault(_key(current), []).append(_rename(current, wished))
+            case _:
+                pass
     return proposals
 
 
-def _table_of(change: Change) -> TableKey:
-    state = change.wished if isinstance(change, CreateIndex) else change.current
+def _key(state: IndexState) -> TableKey:
     return state.schema, state.table_name
 
 
-def _propose_concurrently(change: Change, table: TableProposals, originals: dict[IndexState, IndexDefinition]) -> None:
-    match change:
-        case CreateIndex(wished=wished):
-            table.beside.append(_create(wished, originals))
-        case DropIndex(current=current):
-            table.beside.append(_drop(current, originals))
-        case RebuildIndex(current=current, wished=wished):
-            table.beside.append(_rebuild(current, wished, originals))
-        case _:
-            pass
-
-
-def _propose_in_transaction(
-    change: Change, table: TableProposals, originals: dict[IndexState, IndexDefinition]
+def _propose_create(
+    proposals: Proposals,
+    state: IndexState,
+    circumstances: Circumstances,
+    originals: Mapping[IndexState, IndexDefinition],
 ) -> None:
-    match change:
-        case CreateIndex(wished=wished):
-            table.after.append(_create(wished, originals, concurrently=False))
-        case DropIndex(current=current):
-            table.before.append(_drop(current, originals, concurrently=False))
-        case RebuildIndex(current=current, wished=wished):
-            table.before.append(_drop(current, originals, concurrently=False))
-            table.after.append(_create(wished, originals, concurrently=False))
-        case _:
-            pass
-
-
-def _create(
-    state: IndexState, originals: dict[IndexState, IndexDefinition], *, concurrently: bool = True
-) -> CreateVectorIndexOp:
-    return CreateVectorIndexOp(
+    together = circumstances.with_the_table(state)
+    operation = CreateVectorIndexOp(
         name=state.name,
         table_name=state.table_name,
         schema=state.schema,
         definition=originals[state],
-        concurrently=concurrently,
+        concurrently=not together,
     )
+    if together:
+        proposals.after.setdefault(_key(state), []).append(operation)
+    else:
+        (proposals.late if circumstances.after_the_table(state) else proposals.early).append(operation)
 
 
-def _drop(
-    state: IndexState, originals: dict[IndexState, IndexDefinition], *, concurrently: bool = True
-) -> DropVectorIndexOp:
-    return DropVectorIndexOp(
+def _propose_drop(
+    proposals: Proposals,
+    state: IndexState,
+    circumstances: Circumstances,
+    originals: Mapping[IndexState, IndexDefinition],
+) -> None:
+    together = circumstances.with_the_table(state)
+    operation = DropVectorIndexOp(
         name=state.name,
         table_name=state.table_name,
         schema=state.schema,
         definition=originals[state],
-        concurrently=concurrently,
+        concurrently=not together,
     )
+    (proposals.before.setdefault(_key(state), []) if together else proposals.early).append(operation)
 
 
 def _rebuild(
-    current: IndexState, wished: IndexState, originals: dict[IndexState, IndexDefinition]
+    current: IndexState, wished: IndexState, originals: Mapping[IndexState, IndexDefinition]
 ) -> RebuildVectorIndexOp:
     same = current.definition == wished.definition
     return RebuildVectorIndexOp(
@@ -131,33 +131,34 @@ def _rebuild(
     )
 
 
-def arranged(
-    operations: Sequence[MigrateOperation],
-    proposals: dict[TableKey, TableProposals],
-    *,
-    dependent: Collection[TableKey],
-) -> list[MigrateOperation]:
+def _rename(current: IndexState, wished: IndexState) -> RenameVectorIndexOp:
+    return RenameVectorIndexOp(
+        name=current.name, new_name=wished.name, table_name=current.table_name, schema=current.schema
+    )
+
+
+def arranged(operations: Sequence[MigrateOperation], proposals: Proposals) -> list[MigrateOperation]:
     """Return Alembic's operations with ours among them.
 
     What commits by itself comes first, because it can be run again when something after it fails: then the rest is one
-    transaction that either happens with the new revision or not at all. Only where it needs that rest, in
-    ``dependent`` tables, it comes last.
+    transaction that either happens with the new revision or not at all. Only what needs that rest comes last.
     """
     keys = [_key_of(operation) for operation in operations]
     first = {key: position for position, key in reversed(list(enumerate(keys)))}
     last = {key: position for position, key in enumerate(keys)}
     body: list[MigrateOperation] = []
     for position, (key, operation) in enumerate(zip(keys, operations, strict=True)):
-        mine = _NOTHING if key is None else proposals.get(key, _NOTHING)
-        body.extend(mine.before if first[key] == position else ())
+        if key is not None and first[key] == position:
+            body.extend(proposals.before.get(key, _NONE))
         body.append(operation)
-        body.extend(mine.after if last[key] == position else ())
-    early = [one for key, table in proposals.items() if key not in dependent for one in table.beside]
-    late = [one for key, table in proposals.items() if key in dependent for one in table.beside]
-    return [*early, *body, *late]
+        if key is not None and last[key] == position:
+            body.extend(proposals.after.get(key, _NONE))
+    for around in (proposals.before, proposals.after):
+        body.extend(one for key, mine in around.items() if key not in first for one in mine)
+    return [*proposals.early, *body, *proposals.late]
 
 
-_NOTHING: Final = TableProposals()
+_NONE: Final[Sequence[MigrateOperation]] = ()
 
 
 def _key_of(operation: MigrateOperation) -> TableKey | None:

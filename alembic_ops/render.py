@@ -5,27 +5,33 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from alembic.autogenerate.render import _repr_type
+
 from alembic_ops.build import Build
 
 if TYPE_CHECKING:
     from alembic.autogenerate.api import AutogenContext
 
     from alembic_ops.operations import (
+        AlterEmbeddingTypeOp,
         CreateVectorExtensionOp,
         CreateVectorIndexOp,
         DropVectorExtensionOp,
         DropVectorIndexOp,
         RebuildVectorIndexOp,
+        RenameVectorIndexOp,
         UpdateVectorExtensionOp,
     )
     from alembic_ops.state import IndexDefinition
 
 __all__ = [
+    "render_alter_type",
     "render_create_extension",
     "render_create_index",
     "render_drop_extension",
     "render_drop_index",
     "render_rebuild_index",
+    "render_rename_index",
     "render_update_extension",
 ]
 
@@ -76,6 +82,24 @@ def render_rebuild_index(context: AutogenContext, operation: RebuildVectorIndexO
     arguments, keywords = _named(context, operation.name, operation.table_name, operation.definition)
     keywords |= _where_and_how(operation.schema, concurrently=operation.concurrently, build=operation.build)
     return _call(context, "rebuild_vector_index", arguments, keywords)
+
+
+def render_rename_index(context: AutogenContext, operation: RenameVectorIndexOp) -> str:
+    """Return the call of ``op.rename_vector_index``."""
+    keywords = _given(table_name=operation.table_name, schema=operation.schema)
+    return _call(context, "rename_vector_index", [repr(operation.name), repr(operation.new_name)], keywords)
+
+
+def render_alter_type(context: AutogenContext, operation: AlterEmbeddingTypeOp) -> str:
+    """Return the call of ``op.alter_embedding_type``."""
+    keywords = {
+        "existing_type": _repr_type(operation.existing_type, context),
+        "type_": _repr_type(operation.type_, context),
+    } | _given(using=operation.using)
+    if operation.discard_vectors:
+        keywords["discard_vectors"] = "True"
+    keywords |= _given(schema=operation.schema)
+    return _call(context, "alter_embedding_type", [repr(operation.table_name), repr(operation.column)], keywords)
 
 
 def _named(

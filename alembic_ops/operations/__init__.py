@@ -1,17 +1,21 @@
 """The operations as data: what a revision asks for, its way back, and its words."""
 
+from alembic_ops.operations.alter_embedding_type import AlterEmbeddingTypeOp
 from alembic_ops.operations.create_vector_extension import CreateVectorExtensionOp
 from alembic_ops.operations.create_vector_index import CreateVectorIndexOp
 from alembic_ops.operations.drop_vector_extension import DropVectorExtensionOp
 from alembic_ops.operations.drop_vector_index import DropVectorIndexOp
 from alembic_ops.operations.rebuild_vector_index import RebuildVectorIndexOp
+from alembic_ops.operations.rename_vector_index import RenameVectorIndexOp
 from alembic_ops.operations.update_vector_extension import UpdateVectorExtensionOp
 
 __all__ = [
+    "AlterEmbeddingTypeOp",
     "CreateVectorExtensionOp",
     "CreateVectorIndexOp",
     "DropVectorExtensionOp",
     "DropVectorIndexOp",
     "RebuildVectorIndexOp",
+    "RenameVectorIndexOp",
     "UpdateVectorExtensionOp",
 ]

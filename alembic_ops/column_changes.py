@@ -1,0 +1,173 @@
+"""What Alembic found to change in the columns of a table, taken over where vectors would be lost or not fit."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from alembic.operations.ops import AddColumnOp, AlterColumnOp, DropColumnOp, ModifyTableOps
+
+from alembic_ops.errors import VectorMigrationWarning
+from alembic_ops.operations import AlterEmbeddingTypeOp
+from alembic_ops.quoting import DIALECT, PREPARER
+from alembic_ops.type_changes import is_embedding_type
+from alembic_ops.vector_types import vector_type_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from alembic.operations.ops import MigrateOperation
+    from sqlalchemy import Column, Table
+
+    from alembic_ops.proposals import TableKey
+    from alembic_ops.state import IndexDefinition
+
+__all__ = ["ColumnChanges", "RenameColumnOp", "take_over_columns"]
+
+
+@dataclass(slots=True, kw_only=True)
+class ColumnChanges:
+    """What happens to the columns of one table before its indexes are as wished.
+
+    ``actions`` are the same changes as actions of ALTER TABLE, for an empty copy of the table.
+    """
+
+    retyped: set[str] = field(default_factory=set)
+    added: set[str] = field(default_factory=set)
+    dropped: set[str] = field(default_factory=set)
+    renamed: dict[str, str] = field(default_factory=dict)
+    actions: list[str] = field(default_factory=list)
+
+    def needed_by(self, definition: IndexDefinition) -> bool:
+        """Say whether an index needs a column that is new or has a new name."""
+        return _mentions(definition, self.added | set(self.renamed.values()))
+
+    def take_away(self, definition: IndexDefinition) -> bool:
+        """Say whether an index goes with a column that is dropped."""
+        return _mentions(definition, self.dropped)
+
+
+def _mentions(definition: IndexDefinition, columns: Iterable[str]) -> bool:
+    sql = f"{definition.expression or ''} {definition.predicate or ''}"
+    return any(name == definition.column or re.search(rf"\b{re.escape(name)}\b", sql) for name in columns)
+
+
+class RenameColumnOp(AlterColumnOp):
+    """An ALTER COLUMN with a new name, which Alembic renders but would not reverse."""
+
+    modify_name: str
+
+    def reverse(self) -> RenameColumnOp:
+        """Return the operation that gives the column its former name."""
+        changed = self.modify_nullable is not None
+        return RenameColumnOp(
+            self.table_name,
+            self.modify_name,
+            schema=self.schema,
+            modify_name=self.column_name,
+            existing_type=self.existing_type,
+            existing_nullable=self.modify_nullable if changed else self.existing_nullable,
+            modify_nullable=self.existing_nullable if changed else None,
+        )
+
+    def to_diff_tuple(self) -> tuple[str, str | None, str, str, str]:
+        """Return what ``alembic check`` shows: the former name, then the new one."""
+        return ("rename_column", self.schema, self.table_name, self.column_name, self.modify_name)
+
+
+def take_over_columns(
+    operations: Iterable[MigrateOperation], current: Mapping[TableKey, Table]
+) -> dict[TableKey, ColumnChanges]:
+    """Replace Alembic's operations on vector columns in place, and return what happens to the columns of each table.
+
+    A changed type becomes ``op.alter_embedding_type``; a dropped and an added column of one type become a rename.
+
+    Args:
+        operations: the operations of the whole revision.
+        current: the tables as they are.
+    """
+    changes: dict[TableKey, ColumnChanges] = {}
+    for operation in operations:
+        if isinstance(operation, ModifyTableOps):
+            key = (operation.schema, operation.table_name)
+            if key in current:
+                found = changes.setdefault(key, ColumnChanges())
+                operation.ops[:] = _with_renames(operation.ops, current[key], found)
+                operation.ops[:] = [new for old in operation.ops for new in _taken_over(old, found)]
+    return changes
+
+
+def _taken_over(operation: MigrateOperation, found: ColumnChanges) -> list[MigrateOperation]:
+    if isinstance(operation, AddColumnOp):
+        found.added.add(operation.column.name)
+        found.actions.append(f"ADD COLUMN {PREPARER.quote(operation.column.name)} {_sql_type(operation.column.type)}")
+    elif isinstance(operation, DropColumnOp):
+        found.dropped.add(operation.column_name)
+    elif isinstance(operation, AlterColumnOp) and operation.modify_type is not None:
+        return _taken_over_type(operation, found)
+    return [operation]
+
+
+def _sql_type(type_: Any) -> str:  # Any: a type of any library
+    return str(DIALECT.type_compiler_instance.process(type_))
+
+
+def _taken_over_type(operation: AlterColumnOp, found: ColumnChanges) -> list[MigrateOperation]:
+    types = (operation.existing_type, operation.modify_type)
+    if not any(type_ is not None and is_embedding_type(type_, DIALECT) for type_ in types):
+        return [operation]
+    wished: Any = operation.modify_type  # a type of any library
+    found.retyped.add(operation.column_name)
+    found.actions.append(f"ALTER COLUMN {PREPARER.quote(operation.column_name)} TYPE {_sql_type(wished)} USING NULL")
+    if operation.kw.get("alembic_ops_generated"):
+        return [operation]
+    existing: Any = operation.existing_type  # likewise
+    altered = AlterEmbeddingTypeOp(
+        table_name=operation.table_name,
+        column=operation.column_name,
+        existing_type=existing,
+        type_=wished,
+        schema=operation.schema,
+    )
+    operation.existing_type, operation.modify_type = wished, None
+    return [altered, operation] if operation.has_changes() else [altered]
+
+
+def _with_renames(operations: list[MigrateOperation], table: Table, found: ColumnChanges) -> list[MigrateOperation]:
+    """Return the operations with a rename in place of a vector column that goes and one of its type that comes."""
+    added = [one for one in operations if isinstance(one, AddColumnOp) and is_embedding_type(one.column.type, DIALECT)]
+    dropped = [
+        one
+        for one in operations
+        if isinstance(one, DropColumnOp) and is_embedding_type(table.c[one.column_name].type, DIALECT)
+    ]
+    if len(added) != 1 or len(dropped) != 1:
+        return operations
+    new, old = added[0].column, table.c[dropped[0].column_name]
+    if vector_type_of(new.type, DIALECT) != vector_type_of(old.type, DIALECT):
+        return operations
+    _warn_of_rename(table, old, new)
+    found.renamed[old.name] = new.name
+    found.actions.append(f"RENAME COLUMN {PREPARER.quote(old.name)} TO {PREPARER.quote(new.name)}")
+    rename = RenameColumnOp(
+        table.name,
+        old.name,
+        schema=added[0].schema,
+        modify_name=new.name,
+        existing_type=old.type,
+        existing_nullable=old.nullable,
+        modify_nullable=new.nullable if new.nullable is not old.nullable else None,
+    )
+    return [rename if one is added[0] else one for one in operations if one is not dropped[0]]
+
+
+def _warn_of_rename(table: Table, old: Column[Any], new: Column[Any]) -> None:
+    warnings.warn(
+        f"The column {old.name!r} of the table {table.fullname!r} is taken to be renamed to {new.name!r}. "
+        "Both have one type, and dropping the one would throw its vectors away. "
+        f"If {new.name!r} is for other vectors, replace the op.alter_column() by op.add_column() and op.drop_column().",
+        VectorMigrationWarning,
+        stacklevel=2,
+    )

@@ -1,0 +1,224 @@
+"""The comparison of the vector indexes of all tables of one run of autogenerate."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import Index, text
+
+from alembic_ops.canonical import Refusal, Wish, canonical, normalised
+from alembic_ops.column_changes import ColumnChanges
+from alembic_ops.declared import IndexRuleError, declared_indexes
+from alembic_ops.diff import IndexBeingBuilt, IndexLeftOver, index_changes
+from alembic_ops.errors import VectorMigrationWarning
+from alembic_ops.quoting import PREPARER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from alembic.autogenerate.api import AutogenContext
+    from sqlalchemy import Table
+
+    from alembic_ops.catalog import InstalledExtension
+    from alembic_ops.declared import DeclaredIndex
+    from alembic_ops.diff import Change
+    from alembic_ops.proposals import TableKey
+    from alembic_ops.state import IndexDefinition, IndexState
+
+__all__ = ["ComparedTable", "IndexComparison"]
+
+log = logging.getLogger(__name__)
+
+_NO_TEMPORARY_TABLES: Final = frozenset({"25006", "42501"})
+"""A read-only transaction, and a missing privilege."""
+
+_NO_CHANGES: Final = ColumnChanges()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparedTable:
+    """One table that Alembic compares: ``current`` is None where it is new, ``wished`` where it goes away."""
+
+    schema: str | None
+    name: str
+    current: Table | None
+    wished: Table | None
+
+    @property
+    def key(self) -> TableKey:
+        """How proposals and states name the table."""
+        return self.schema, self.name
+
+
+class IndexComparison:
+    """What is declared and what is there, for the tables and indexes that the user's filters let through."""
+
+    def __init__(
+        self,
+        context: AutogenContext,
+        tables: Iterable[ComparedTable],
+        columns: Mapping[TableKey, ColumnChanges],
+        extension: InstalledExtension,
+    ) -> None:
+        self.context = context
+        self.tables = {table.key: table for table in tables}
+        self.columns = columns
+        self.extension = extension
+        self.originals: dict[IndexState, IndexDefinition] = {}
+        self.declared = {
+            (table.key, one.state.name): one
+            for table in self.tables.values()
+            if table.wished is not None
+            for one in declared_indexes(table.wished, schema=table.schema)
+        }
+
+    def changes(self, found: Iterable[IndexState]) -> list[Change]:
+        """Return the difference between what the catalog has and what is declared, and warn of what is left alone."""
+        current, wished = self._filtered([state for state in found if self._is_compared(state)])
+        changes = index_changes(self._canonical_current(current), self._canonical_wished(wished, current))
+        for change in changes:
+            if isinstance(change, IndexLeftOver | IndexBeingBuilt):
+                _warn(change)
+            else:
+                log.info("Detected %s", change)
+        return changes
+
+    def with_the_table(self, state: IndexState) -> bool:
+        """Say whether the index changes in one transaction with its table, which nobody can use meanwhile."""
+        table = self.tables[state.schema, state.table_name]
+        columns = self.columns.get(table.key, _NO_CHANGES)
+        definition = self.originals[state]
+        return table.current is None or table.wished is None or bool(columns.retyped) or columns.take_away(definition)
+
+    def after_the_table(self, state: IndexState) -> bool:
+        """Say whether the index needs what the revision does to its table first."""
+        return self.columns.get((state.schema, state.table_name), _NO_CHANGES).needed_by(self.originals[state])
+
+    def _is_compared(self, state: IndexState) -> bool:
+        table = self.tables.get((state.schema, state.table_name))
+        if table is None or table.current is None:
+            return False
+        names: Any = {"table_name": state.table_name, "schema_name": state.schema}  # a TypedDict of Alembic
+        return self.context.run_name_filters(state.name, "index", names)
+
+    def _filtered(self, current: list[IndexState]) -> tuple[list[IndexState], list[DeclaredIndex]]:
+        """Take out what the user's ``include_object`` hides."""
+        if not self.context.opts.get("include_object"):
+            return current, list(self.declared.values())
+        here = {((state.schema, state.table_name), state.name): state for state in current}
+        shown = {key for key in here.keys() | self.declared.keys() if self._is_shown(key, here.get(key))}
+        return (
+            [state for key, state in here.items() if key in shown],
+            [one for key, one in self.declared.items() if key in shown],
+        )
+
+    def _is_shown(self, key: tuple[TableKey, str], current: IndexState | None) -> bool:
+        declared = self.declared.get(key)
+        reflected = None if current is None else self._reflected(current)
+        if declared is not None:
+            return self.context.run_object_filters(declared.index, key[1], "index", False, reflected)  # noqa: FBT003  # Alembic's
+        assert reflected is not None, "an index is declared or there"
+        return self.context.run_object_filters(reflected, key[1], "index", True, None)  # noqa: FBT003  # Alembic's
+
+    def _reflected(self, state: IndexState) -> Index:
+        """Return an index of the catalog in the form that ``include_object`` knows, on a copy of its table."""
+        current = self.tables[state.schema, state.table_name].current
+        assert current is not None, "an index of the catalog has a table there"
+        table = current.to_metadata(type(current.metadata)())
+        definition = state.definition
+        element: Any = text(definition.expression or "") if definition.column is None else table.c[definition.column]
+        return Index(
+            state.name,
+            element,
+            _table=table,
+            postgresql_using=definition.method,
+            postgresql_with=dict(definition.parameters),
+            postgresql_where=None if definition.predicate is None else text(definition.predicate),
+        )
+
+    def _canonical_current(self, current: Iterable[IndexState]) -> list[IndexState]:
+        return [self._remembered(self._after_renames(state), state.definition) for state in current]
+
+    def _after_renames(self, state: IndexState) -> IndexState:
+        """Return an index as it will be when the columns of its table have their new names: it follows them."""
+        renamed = self.columns.get((state.schema, state.table_name), _NO_CHANGES).renamed
+        column = state.definition.column
+        if column is None or column not in renamed:
+            return state
+        return replace(state, definition=replace(state.definition, column=renamed[column]))
+
+    def _canonical_wished(self, wished: Iterable[DeclaredIndex], current: Iterable[IndexState]) -> list[IndexState]:
+        present = {(state.schema, state.table_name, state.name): state for state in current}
+        new = [one for one in wished if not self._can_be_asked(one.state)]
+        old = [one for one in wished if self._can_be_asked(one.state)]
+        states = [self._remembered(one.state, one.state.definition) for one in new]
+        assert self.context.connection is not None, "autogenerate needs a database"
+        answers = normalised(
+            self.context.connection,
+            [Wish(state=one.state, actions=self._actions(one.state)) for one in old],
+            extension_schema=None if self.extension.visible else self.extension.schema,
+        )
+        for one, answer in zip(old, answers, strict=True):
+            state = one.state
+            if isinstance(answer, Refusal):
+                there = present.get((state.schema, state.table_name, state.name))
+                answer = _without_answer(one, answer, there)  # noqa: PLW2901  # the answer in the refusal's place
+            written = replace(
+                state.definition, column=answer.column, expression=answer.expression, predicate=answer.predicate
+            )
+            states.append(self._remembered(replace(state, definition=answer), written))
+        return states
+
+    def _can_be_asked(self, state: IndexState) -> bool:
+        current = self.tables[state.schema, state.table_name].current
+        return current is not None and self.extension.version is not None
+
+    def _actions(self, state: IndexState) -> tuple[str, ...]:
+        return tuple(self.columns.get((state.schema, state.table_name), _NO_CHANGES).actions)
+
+    def _remembered(self, state: IndexState, written: IndexDefinition) -> IndexState:
+        comparable = replace(state, definition=canonical(state.definition))
+        self.originals[comparable] = written
+        return comparable
+
+
+def _without_answer(declared: DeclaredIndex, refusal: Refusal, current: IndexState | None) -> IndexDefinition:
+    """Return what to compare with where the server did not create a wished index."""
+    if refusal.sqlstate not in _NO_TEMPORARY_TABLES:
+        raise IndexRuleError(
+            declared.index,
+            "cannot be built",
+            f"The server says: {refusal.message}.",
+            "Correct its expression or its predicate.",
+        )
+    warnings.warn(
+        f"The index {refusal.state.name!r} of the table {refusal.state.table_name!r} could not be compared. "
+        f"Its SQL is compared by creating it on an empty temporary table, and the server says: {refusal.message}. "
+        "Run autogenerate with a role that may create temporary tables, on a server that takes writes.",
+        VectorMigrationWarning,
+        stacklevel=2,
+    )
+    return declared.state.definition if current is None else current.definition
+
+
+def _warn(change: IndexLeftOver | IndexBeingBuilt) -> None:
+    state = change.current
+    name = f"{state.schema}.{state.name}" if state.schema else state.name
+    if isinstance(change, IndexBeingBuilt):
+        message = (
+            f"The index {name!r} of the table {state.table_name!r} is being built by another session. "
+            "What it will be is not known before it is finished, so it is left out of the comparison. "
+            "Wait until the build has ended, and compare again."
+        )
+    else:
+        quoted = PREPARER.quote(state.name)
+        quoted = f"{PREPARER.quote(state.schema)}.{quoted}" if state.schema else quoted
+        message = (
+            f"The index {name!r} of the table {state.table_name!r} is INVALID, and no model declares it. "
+            "A concurrent build, rebuild or drop was cancelled and left it: writes pay for it, and no query uses it. "
+            f"Remove it with: DROP INDEX CONCURRENTLY {quoted};"
+        )
+    warnings.warn(message, VectorMigrationWarning, stacklevel=2)
