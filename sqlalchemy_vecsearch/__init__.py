@@ -17,6 +17,7 @@ from sqlalchemy_vecsearch.errors import (
 )
 from sqlalchemy_vecsearch.expressions import Subvector
 from sqlalchemy_vecsearch.indexes import VectorIndex, describe_index, vector_index
+from sqlalchemy_vecsearch.loading import acopy_rows, copy_rows
 from sqlalchemy_vecsearch.methods import HNSW, IVFFlat
 from sqlalchemy_vecsearch.metrics import Metric, Storage
 from sqlalchemy_vecsearch.mixins import ChunkMixin, EmbeddingMixin, FullText, FullTextMixin, VersionedEmbeddingMixin
@@ -60,6 +61,8 @@ __all__ = [
     "VectorIndex",
     "VectorValueError",
     "VersionedEmbeddingMixin",
+    "acopy_rows",
+    "copy_rows",
     "count_within",
     "declaration_of",
     "describe_index",

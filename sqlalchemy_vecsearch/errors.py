@@ -58,7 +58,17 @@ class SettingsError(VecSearchError, ValueError):
 
 
 class LoadingError(VecSearchError, ValueError):
-    """Rows could not be loaded; none of them is in the table."""
+    """Rows could not be loaded; none of them is in the table.
+
+    Attributes:
+        row: the number of the row that is to blame, counted from 0; None when it is no single row.
+        column: the name of the column that is to blame; None when it is no single column.
+    """
+
+    def __init__(self, message: str, *, row: int | None = None, column: str | None = None) -> None:
+        super().__init__(message)
+        self.row = row
+        self.column = column
 
 
 class ServerError(VecSearchError, RuntimeError):

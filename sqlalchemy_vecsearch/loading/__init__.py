@@ -1,0 +1,7 @@
+"""Bulk loading at the speed of PostgreSQL's binary COPY."""
+
+from __future__ import annotations
+
+from sqlalchemy_vecsearch.loading.copying import acopy_rows, copy_rows
+
+__all__ = ["acopy_rows", "copy_rows"]

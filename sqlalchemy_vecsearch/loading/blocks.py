@@ -1,0 +1,122 @@
+"""Columns of a fixed width as blocks of the binary COPY format, without a step for each row."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy.types import Boolean, Float, Integer
+
+from sqlalchemy_vecsearch.errors import VectorValueError
+from sqlalchemy_vecsearch.loading.encoding import refused_row
+from sqlalchemy_vecsearch.types.validation import checked_dense
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from sqlalchemy import Column
+
+    from sqlalchemy_vecsearch.loading.target import CopyTarget, ServerColumn
+
+__all__ = ["HEADER", "TRAILER", "blocks", "fixed_width_arrays"]
+
+# https://www.postgresql.org/docs/current/sql-copy.html, "Binary Format"
+HEADER: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+TRAILER: Final = b"\xff\xff"
+
+_ROWS: Final = 2_048  # 3 MB of 384 dimensions: large enough for numpy, small enough for the memory
+
+Array: TypeAlias = NDArray[Any]
+
+_NUMBERS: Final = {"int2": ">i2", "int4": ">i4", "int8": ">i8", "float4": ">f4", "float8": ">f8", "bool": "?"}
+_VECTORS: Final = {"vector": ">f4", "halfvec": ">f2"}
+_PLAIN_TYPES: Final = (Integer, Float, Boolean)  # classes whose values go to the server as they are
+
+
+def fixed_width_arrays(target: CopyTarget, given: Sequence[Any]) -> list[Array] | None:
+    """Return an array for each column when all of them have a fixed width and no NULL, else None."""
+    arrays = [
+        _fixed_width_array(column, server, values)
+        for column, server, values in zip(target.declared, target.server, given, strict=True)
+    ]
+    return [array for array in arrays if array is not None] if all(array is not None for array in arrays) else None
+
+
+def blocks(target: CopyTarget, arrays: Sequence[Array], advance: Callable[[int], None]) -> Iterator[bytes]:
+    """Yield the whole stream of a binary COPY, block by block.
+
+    Raises:
+        LoadingError: a vector is not finite or has the wrong length.
+    """
+    record = np.dtype([("count", ">i2"), *_fields(target, arrays)])
+    yield HEADER
+    for start in range(0, len(arrays[0]), _ROWS):
+        parts = [array[start : start + _ROWS] for array in arrays]
+        block = np.zeros(len(parts[0]), dtype=record)
+        block["count"] = len(arrays)
+        for number, (server, part) in enumerate(zip(target.server, parts, strict=True)):
+            if server.is_dense:
+                _check_vectors(target, server, part, start)
+                block[f"dimensions_{number}"] = part.shape[1]
+            block[f"length_{number}"] = _length(server, part)
+            with np.errstate(over="ignore"):
+                block[f"value_{number}"] = part
+        yield block.tobytes()
+        advance(len(block))
+    yield TRAILER
+
+
+def _fixed_width_array(column: Column[Any], server: ServerColumn, values: Any) -> Array | None:
+    if server.is_dense:
+        is_matrix = isinstance(values, np.ndarray) and values.ndim == 2 and values.dtype.kind in "fiu"  # noqa: PLR2004
+        return values if is_matrix else None
+    code = _NUMBERS.get(server.type_name)
+    if code is None or not isinstance(column.type, _PLAIN_TYPES):
+        return None
+    found = values if isinstance(values, np.ndarray) else np.asarray(values)
+    wanted = np.dtype(code)
+    if found.ndim != 1 or not _fits(found, wanted):
+        return None
+    return found
+
+
+def _fits(found: Array, wanted: np.dtype[Any]) -> bool:
+    if wanted.kind == "i":
+        if found.dtype.kind not in "iu" or not len(found):
+            return False
+        limits = np.iinfo(wanted)
+        return bool(limits.min <= found.min() and found.max() <= limits.max)
+    return found.dtype.kind in ("f" if wanted.kind == "f" else "b")
+
+
+def _fields(target: CopyTarget, arrays: Sequence[Array]) -> list[tuple[Any, ...]]:
+    fields: list[tuple[Any, ...]] = []
+    for number, (server, array) in enumerate(zip(target.server, arrays, strict=True)):
+        fields.append((f"length_{number}", ">i4"))
+        if server.is_dense:
+            fields.append((f"dimensions_{number}", ">u2"))
+            fields.append((f"unused_{number}", ">u2"))
+            fields.append((f"value_{number}", _VECTORS[server.type_name], (array.shape[1],)))
+        else:
+            fields.append((f"value_{number}", _NUMBERS[server.type_name]))
+    return fields
+
+
+def _length(server: ServerColumn, part: Array) -> int:
+    if server.is_dense:
+        return 4 + int(part.shape[1]) * np.dtype(_VECTORS[server.type_name]).itemsize
+    return np.dtype(_NUMBERS[server.type_name]).itemsize
+
+
+def _check_vectors(target: CopyTarget, server: ServerColumn, part: Array, start: int) -> None:
+    """Find the first bad row only when the whole block is not good."""
+    good_length = part.shape[1] > 0 and server.dimensions in {None, part.shape[1]}
+    limit = np.finfo(np.float16 if server.type_name == "halfvec" else np.float32).max
+    if good_length and bool(np.isfinite(part).all()) and bool(np.abs(part).max() <= limit):
+        return
+    for number, row in enumerate(part):
+        try:
+            checked_dense(row, server.dimensions, server.name, half=server.type_name == "halfvec")
+        except VectorValueError as error:
+            raise refused_row(target, start + number, server.name, error) from error

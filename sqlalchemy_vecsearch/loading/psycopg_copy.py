@@ -1,0 +1,138 @@
+"""A binary COPY on a psycopg 3 connection, sync or async."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from psycopg import AsyncConnection
+from psycopg import Error as PsycopgError
+from psycopg.adapt import AdaptersMap, Dumper
+from psycopg.pq import Format
+from sqlalchemy.util import await_only
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from psycopg.abc import Buffer
+
+    from sqlalchemy_vecsearch.loading.encoding import RowStream
+    from sqlalchemy_vecsearch.loading.target import CopyTarget, ServerColumn
+
+__all__ = ["STAND_INS", "copy_blocks", "copy_stream", "lacks_dumper"]
+
+STAND_INS: Final[Mapping[str, str]] = {}
+"""The types that rows are staged as: none, because the bytes of vectors go through as they are."""
+
+_TEXT_OID: Final = 25
+_TEXT_LIKE: Final = frozenset({"citext"})  # sent as text is
+
+
+class _Bytes(bytes):
+    """The class that the dumper of encoded vectors is registered for."""
+
+    __slots__ = ()
+
+
+class _EncodedDumper(Dumper):
+    format = Format.BINARY
+
+    def dump(self, obj: Any) -> Buffer | None:
+        """Return the bytes that the row stream made."""
+        return bytes(obj)
+
+
+def lacks_dumper(adapters: AdaptersMap, target: CopyTarget) -> ServerColumn | None:
+    """Return the first column whose type psycopg cannot send in binary, or None."""
+    for column in target.server:
+        if _is_encoded(column):
+            continue
+        try:
+            adapters.get_dumper_by_oid(_oid(column), Format.BINARY)
+        except PsycopgError:
+            return column
+    return None
+
+
+def copy_stream(driver_connection: Any, target: CopyTarget, stream: RowStream) -> None:  # Connection of either kind
+    """Write the rows of a stream; an error of a value names its row and column."""
+    statement = _statement(target)
+    if isinstance(driver_connection, AsyncConnection):
+        await_only(_copy_stream_async(driver_connection, statement, target, stream))
+        return
+    with driver_connection.cursor() as cursor:
+        oids = _prepare(cursor.adapters, target)
+        with cursor.copy(statement) as copy:
+            copy.set_types(oids)
+            write = copy.write_row
+            for row in stream:
+                try:
+                    write(row)
+                except Exception as error:
+                    raise _explained(error, cursor, oids, row, target, stream) from error
+
+
+async def _copy_stream_async(
+    connection: AsyncConnection[Any], statement: str, target: CopyTarget, stream: RowStream
+) -> None:
+    async with connection.cursor() as cursor:
+        oids = _prepare(cursor.adapters, target)
+        async with cursor.copy(statement.encode()) as copy:
+            copy.set_types(oids)
+            for row in stream:
+                try:
+                    await copy.write_row(row)
+                except Exception as error:
+                    raise _explained(error, cursor, oids, row, target, stream) from error
+
+
+def copy_blocks(driver_connection: Any, target: CopyTarget, blocks: Iterable[bytes]) -> None:  # as above
+    """Write a stream that is in the binary COPY format already."""
+    statement = _statement(target)
+    if isinstance(driver_connection, AsyncConnection):
+        await_only(_copy_blocks_async(driver_connection, statement, blocks))
+        return
+    with driver_connection.cursor() as cursor, cursor.copy(statement) as copy:
+        for block in blocks:
+            copy.write(block)
+
+
+async def _copy_blocks_async(connection: AsyncConnection[Any], statement: str, blocks: Iterable[bytes]) -> None:
+    async with connection.cursor() as cursor, cursor.copy(statement.encode()) as copy:
+        for block in blocks:
+            await copy.write(block)
+
+
+def _statement(target: CopyTarget) -> str:
+    return f"COPY {target.name} ({target.column_list}) FROM STDIN (FORMAT BINARY)"
+
+
+def _is_encoded(column: ServerColumn) -> bool:
+    return column.is_dense or column.is_sparse or column.is_bits
+
+
+def _oid(column: ServerColumn) -> int:
+    return _TEXT_OID if column.is_enum or column.type_name in _TEXT_LIKE else column.oid
+
+
+def _prepare(adapters: AdaptersMap, target: CopyTarget) -> list[int]:
+    """Register the encoded types on the cursor alone and return the oids of the columns."""
+    for column in target.server:
+        if _is_encoded(column):
+            adapters.register_dumper(_Bytes, type("EncodedDumper", (_EncodedDumper,), {"oid": column.oid}))
+    return [_oid(column) for column in target.server]
+
+
+def _explained(
+    error: Exception, cursor: Any, oids: list[int], row: list[Any], target: CopyTarget, stream: RowStream
+) -> Exception:
+    """Return the error with the column whose value psycopg cannot dump, or as it is when the server stopped us."""
+    if isinstance(error, PsycopgError) and error.sqlstate is not None:
+        return error
+    for oid, value, column in zip(oids, row, target.server, strict=True):
+        try:
+            if value is not None:
+                dumper = cursor.adapters.get_dumper_by_oid(oid, Format.BINARY)(type(value), cursor)
+                dumper.dump(value)
+        except Exception as found:  # noqa: BLE001  # whatever the dumper raised for this value before
+            return stream.refused(column.name, found)
+    return error
