@@ -67,7 +67,11 @@ def url(vecsearch_databases, vectors):
     url = vecsearch_databases.create()
     engine = create_engine(url)
     Base.metadata.create_all(engine)
+    indexes = [index for table in (Document.__table__, Variant.__table__) for index in table.indexes]
     with engine.begin() as connection:
+        # rows first, indexes after: several times faster, and IVFFlat learns its lists from the rows
+        for index in indexes:
+            index.drop(connection)
         connection.execute(insert(Author), [{"id": i, "name": f"author {i}"} for i in range(10)])
         connection.execute(
             insert(Document),
@@ -85,8 +89,8 @@ def url(vecsearch_databases, vectors):
                 for i, vector in enumerate(vectors)
             ],
         )
-        # IVFFlat learns its lists from the rows
-        connection.execute(text("REINDEX INDEX ix_variant_lists"))
+        for index in indexes:
+            index.create(connection)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("VACUUM ANALYZE document, variant, author"))
     engine.dispose()
