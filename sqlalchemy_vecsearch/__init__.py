@@ -18,6 +18,8 @@ from sqlalchemy_vecsearch.errors import (
 from sqlalchemy_vecsearch.expressions import Subvector
 from sqlalchemy_vecsearch.indexes import VectorIndex, describe_index, vector_index
 from sqlalchemy_vecsearch.loading import acopy_rows, copy_rows
+from sqlalchemy_vecsearch.measuring.recall import recall
+from sqlalchemy_vecsearch.measuring.tuning import TuningPoint, TuningResult, tune
 from sqlalchemy_vecsearch.methods import HNSW, IVFFlat
 from sqlalchemy_vecsearch.metrics import Metric, Storage
 from sqlalchemy_vecsearch.mixins import ChunkMixin, EmbeddingMixin, FullText, FullTextMixin, VersionedEmbeddingMixin
@@ -55,6 +57,8 @@ __all__ = [
     "Storage",
     "Strategy",
     "Subvector",
+    "TuningPoint",
+    "TuningResult",
     "UnsupportedServerError",
     "VecSearchError",
     "Vector",
@@ -71,7 +75,9 @@ __all__ = [
     "embedding_of",
     "nearest",
     "nearest_per_group",
+    "recall",
     "search_settings",
     "similarity",
+    "tune",
     "vector_index",
 ]
