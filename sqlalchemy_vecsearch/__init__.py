@@ -23,11 +23,13 @@ from sqlalchemy_vecsearch.measuring.tuning import TuningPoint, TuningResult, tun
 from sqlalchemy_vecsearch.methods import HNSW, IVFFlat
 from sqlalchemy_vecsearch.metrics import Metric, Storage
 from sqlalchemy_vecsearch.mixins import ChunkMixin, EmbeddingMixin, FullText, FullTextMixin, VersionedEmbeddingMixin
+from sqlalchemy_vecsearch.search.batch import nearest_each
 from sqlalchemy_vecsearch.search.block import search_settings
 from sqlalchemy_vecsearch.search.counting import count_within
 from sqlalchemy_vecsearch.search.distances import distance, similarity
 from sqlalchemy_vecsearch.search.grouping import nearest_per_group
 from sqlalchemy_vecsearch.search.nearest import nearest
+from sqlalchemy_vecsearch.search.pairs import similar_pairs
 from sqlalchemy_vecsearch.search.queries import embedding_of
 from sqlalchemy_vecsearch.search.strategy import Strategy
 from sqlalchemy_vecsearch.settings import SearchSettings
@@ -74,9 +76,11 @@ __all__ = [
     "embedding_column",
     "embedding_of",
     "nearest",
+    "nearest_each",
     "nearest_per_group",
     "recall",
     "search_settings",
+    "similar_pairs",
     "similarity",
     "tune",
     "vector_index",

@@ -87,18 +87,26 @@ def checked_effort(ef_search: int | None, probes: int | None) -> Effort:
 
 
 def limited_candidates(
-    search: Search, effort: Effort, count: int, *columns: Any, exact: bool = False
+    search: Search, effort: Effort, count: int, *columns: Any, exact: bool = False, exclude: Any = None
 ) -> tuple[Statement, RowKeys]:
     """Return the select of the ``count`` nearest rows, served by the index unless it is to be exact.
 
-    A quantised index orders by what it holds; ``distance`` is that of the full vectors in any case.
+    A quantised index orders by what it holds; ``distance`` is that of the full vectors in any case. ``exclude`` is a
+    condition that may name what the statement itself does not read, for a LATERAL sub-select.
     """
+    inner, keys = _limited(search, effort, count, *columns, exact=exact, filtered=exclude is not None)
+    return (inner if exclude is None else inner.where(exclude)), keys
+
+
+def _limited(
+    search: Search, effort: Effort, count: int, *columns: Any, exact: bool, filtered: bool
+) -> tuple[Statement, RowKeys]:
     distance = search.distance
     if exact:
         keys = row_keys(search.statement, search.searched)
         inner = only_columns(search.statement, *keys.labelled, *columns, distance.label("distance"))
         return inner.where(*search.has_embedding).order_by(unindexed(distance)).limit(count), keys
-    settings = carried_settings(search.searched, effort, candidates=count, filtered=search.is_filtered)
+    settings = carried_settings(search.searched, effort, candidates=count, filtered=filtered or search.is_filtered)
     return limited_select(search, settings, scan_order(search), count, *columns, distance.label("distance"))
 
 

@@ -64,4 +64,4 @@ def count_within(
     search = search_of(source, column, query, k=at_most, metric=metric, exact=exact)
     effort = checked_effort(ef_search, probes)
     nearest = candidates_of(search, effort, search.k, exact=exact, best=True).rows
-    return select(func.count()).select_from(nearest).where(nearest.c.distance <= within)
+    return select(func.count()).select_from(nearest).where(nearest.c.distance <= float(within))

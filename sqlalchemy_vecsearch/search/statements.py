@@ -193,3 +193,13 @@ def _refuse_shape(statement: Statement) -> None:
                 "read. "
                 f"{remedy}"
             )
+
+
+def prepended(statement: Statement, *columns: Any) -> Statement:
+    """Return a copy that selects other columns before its own."""
+    return _pinned(statement).with_only_columns(*columns, *statement._raw_columns)
+
+
+def selected_columns(statement: Statement) -> list[Any]:
+    """Return the table columns behind what a statement selects; other expressions stand for themselves."""
+    return [next(iter(column.base_columns), column) for column in statement.selected_columns]

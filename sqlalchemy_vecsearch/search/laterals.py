@@ -1,0 +1,143 @@
+"""Many searches in one statement: rows of queries, with an index scan for each."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import BigInteger, cast, column, func, literal, select, true
+from sqlalchemy.dialects.postgresql import ARRAY, array
+from sqlalchemy.types import Integer, NullType
+
+from sqlalchemy_vecsearch.errors import SearchError
+from sqlalchemy_vecsearch.search.candidates import Candidates, limited_candidates
+from sqlalchemy_vecsearch.search.forms import default_oversample, unindexed
+from sqlalchemy_vecsearch.search.queries import StoredEmbedding, bound_query
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import FromClause
+    from sqlalchemy.types import TypeEngine
+
+    from sqlalchemy_vecsearch.search.forms import Effort, Search
+    from sqlalchemy_vecsearch.search.queries import Query
+    from sqlalchemy_vecsearch.search.searched import SearchedColumn
+    from sqlalchemy_vecsearch.search.statements import Statement
+
+__all__ = ["found_for_each", "key_rows", "vector_rows"]
+
+_FEWEST: Final = 4
+"""Arrays of query vectors are filled up with NULL to this length, or a power of two above it, so that statements with
+other numbers of queries share their compiled form."""
+
+
+def vector_rows(queries: Sequence[Query], searched: SearchedColumn) -> FromClause:
+    """Return the rows ``(vector, position)`` of some query vectors, numbered from 1.
+
+    Raises:
+        VectorValueError: one of them is no vector of the column's length.
+    """
+    return _unnested({"vector": _vectors(queries, searched)})
+
+
+def key_rows(keys: Sequence[Any], queries: Sequence[Query], searched: SearchedColumn) -> FromClause:
+    """Return the rows ``(key, vector, position)`` of some query vectors under the caller's keys.
+
+    Raises:
+        SearchError: the keys are of several types, or of one that PostgreSQL has no type for.
+        VectorValueError: one of the queries is no vector of the column's length.
+    """
+    type_ = _key_type(keys)
+    bound = cast(literal(list(keys), ARRAY(type_)), ARRAY(type_))
+    return _unnested({"key": (bound, type_), "vector": _vectors(queries, searched)})
+
+
+def found_for_each(
+    search: Search, queries: FromClause, effort: Effort, *, exclude: Any = None, exact: bool = False
+) -> Candidates:
+    """Return the ``k`` nearest rows for each row of ``queries``, with all columns of both, materialised.
+
+    A LATERAL sub-select is an index scan for each vector; joining the vectors to the table would compare every pair.
+
+    Args:
+        search: the search; its vector is not used.
+        queries: rows with a column ``vector``, and whatever else is to be kept.
+        effort: how thoroughly to search.
+        exclude: a condition on the searched rows that may name columns of ``queries``.
+        exact: True compares every row for each query.
+    """
+    vector = queries.c.vector
+    oversample = 1 if exact else default_oversample(search.searched)
+    inner, keys = limited_candidates(
+        replace(search, vector=vector), effort, search.k * oversample, exact=exact, exclude=exclude
+    )
+    inner = inner.correlate(queries)
+    if oversample > 1:
+        rows = inner.subquery()
+        inner = rows.select().order_by(unindexed(rows.c.distance)).limit(search.k)
+    each = inner.lateral()
+    joined = queries.join(each, true())
+    kept = [*(name for name in queries.c if name is not vector), *each.c]
+    found = select(*kept).select_from(joined).where(vector.is_not(None))
+    return Candidates(found.cte().prefix_with("MATERIALIZED"), keys)
+
+
+def _vectors(queries: Sequence[Query], searched: SearchedColumn) -> tuple[Any, TypeEngine[Any]]:
+    """Return the vectors as an SQL array, each a parameter of its own, which drivers send in their best form."""
+    type_ = searched.type
+    bound = [bound_query(_unstored(query), searched) for query in queries]
+    length = _FEWEST
+    while length < len(bound):
+        length *= 2
+    empty = [literal(None, type_) for _ in range(length - len(bound))]
+    return cast(array([*bound, *empty], type_=type_), ARRAY(type_)), type_
+
+
+def _unnested(arrays: dict[str, tuple[Any, TypeEngine[Any]]]) -> FromClause:
+    columns = [column(name, type_) for name, (_, type_) in arrays.items()]
+    function = func.unnest(*(bound for bound, _ in arrays.values()))
+    return function.table_valued(*columns, with_ordinality="position", joins_implicitly=True).render_derived()
+
+
+def _key_type(keys: Sequence[Any]) -> TypeEngine[Any]:
+    found = {type(literal(key).type) for key in keys}
+    if not found or found == {Integer}:
+        return BigInteger()
+    if len(found) == 1 and NullType not in found:
+        type_: TypeEngine[Any] = literal(keys[0]).type
+        return type_
+    names = ", ".join(sorted({type(key).__name__ for key in keys}))
+    raise SearchError(
+        f"The keys of the queries can not be sent to the server: they are {names}. "
+        "Each comes back with the rows of its query, as a column of one PostgreSQL type. "
+        "Use keys of one type, such as int or str, and look your own objects up by them."
+    )
+
+
+def _unstored(query: Query) -> Query:
+    if not isinstance(query, StoredEmbedding):
+        return query
+    raise SearchError(
+        "One of several queries is embedding_of(...). "
+        "Many stored rows are read at once by a Select of their keys and embeddings, which leaves each row itself out "
+        "too. "
+        "Pass select(Document.id, Document.embedding).where(Document.id.in_(...)) as the queries."
+    )
+
+
+def select_rows(queries: Statement) -> FromClause:
+    """Return the rows ``(key, vector)`` of a caller's Select of two columns.
+
+    Raises:
+        SearchError: it has another number of columns.
+    """
+    rows = queries.subquery()
+    columns = list(rows.c)
+    if len(columns) != 2:  # noqa: PLR2004  # a key and a vector
+        raise SearchError(
+            f"The Select of queries has {len(columns)} columns. "
+            "The first is the key that comes back with the rows, and the second is the vector. "
+            "Pass select(Document.id, Document.embedding) with your own WHERE."
+        )
+    return select(columns[0].label("key"), columns[1].label("vector")).subquery()
