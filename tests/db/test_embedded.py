@@ -12,7 +12,7 @@ from sqlalchemy import create_engine, text
 
 from sqlalchemy_vecsearch.errors import ServerError
 from sqlalchemy_vecsearch.testing import remove_server_directory, server, start_embedded_server
-from sqlalchemy_vecsearch.testing.installations import installations
+from sqlalchemy_vecsearch.testing.installations import choose_installation, installations
 from sqlalchemy_vecsearch.testing.server import Plan, Source, start_server
 
 
@@ -105,7 +105,7 @@ def test_a_directory_in_use_is_an_error_that_names_the_process(kept):
         start_embedded_server(directory=kept)
     assert scalar(first.url(), "SELECT 1") == 1
     first.stop()
-    chosen = installations()[0]
+    chosen = choose_installation(os.environ, installations())
     assert str(raised.value) == (
         f"PostgreSQL {chosen.postgres_version} from {chosen.name} did not start in '{kept}'. "
         f'HINT:  Is another postmaster (PID {postmaster}) running in data directory "{place}/data". '
@@ -131,7 +131,7 @@ def test_a_setting_that_the_server_refuses_is_an_error_with_its_words():
 
 def test_programs_below_a_private_folder_are_copied_when_root_starts_them(tmp_path):
     """A virtual environment below /root is the usual case; `tmp_path` is as private."""
-    original = installations()[0]
+    original = choose_installation(os.environ, installations())
     package = tmp_path / original.folder.parent.name
     shutil.copytree(original.folder, package / original.folder.name, symlinks=True)
     libraries = Path(f"{original.folder.parent}.libs")
@@ -152,7 +152,7 @@ def test_a_container_that_does_not_start_is_replaced_and_the_header_says_so(monk
 
     monkeypatch.setattr(server.container, "start_container", refuse)
     started = start_server(Plan(Source.CONTAINER))
-    chosen = installations()[0]
+    chosen = choose_installation(os.environ, installations())
     try:
         assert started.origin == (
             f"embedded {chosen.name} {chosen.package_version}, because the container pgvector/pgvector:pg18 did not "
