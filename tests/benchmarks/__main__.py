@@ -1,0 +1,111 @@
+"""Run all benchmarks on an embedded server, print the tables, and write them as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import psycopg
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import create_engine, make_url, text
+
+from sqlalchemy_vecsearch.testing import start_embedded_server
+from tests.benchmarks import ingestion, memory, queries
+
+PACKAGES = ("sqlalchemy", "psycopg", "pgvector", "numpy")
+
+
+def main():
+    options = _options()
+    console = Console()
+    server = start_embedded_server()
+    try:
+        url = _database(server)
+        measurements = []
+        for storage in options.storages:
+            console.print(f"Measuring {storage} ...")
+            measurements += ingestion.measure(
+                url, storage, rows=options.rows, dimensions=options.dimensions, rounds=options.rounds
+            )
+            measurements += queries.measure(
+                url, storage, rows=options.rows, dimensions=options.dimensions, queries=options.queries
+            )
+        streamed = memory.measure(url, rows=options.streamed, dimensions=options.dimensions)
+        report = {
+            "machine": _machine(url),
+            "options": vars(options) | {"output": str(options.output)},
+            "streamed": streamed,
+        }
+    finally:
+        server.stop()
+    for table in _tables(measurements):
+        console.print(table)
+    console.print(f"Streaming {streamed['rows']:,} rows grew the process by {streamed['grown_megabytes']} MB.")
+    report["measurements"] = [asdict(measurement) for measurement in measurements]
+    options.output.write_text(json.dumps(report, indent=1) + "\n")
+    console.print(f"Written to {options.output}")
+
+
+def _options():
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("--rows", type=int, default=50_000)
+    parser.add_argument("--dimensions", type=int, default=384)
+    parser.add_argument("--rounds", type=int, default=3, help="runs of each form of ingestion")
+    parser.add_argument("--queries", type=int, default=300, help="runs of each form of query")
+    parser.add_argument("--streamed", type=int, default=1_000_000, help="rows of the memory test")
+    parser.add_argument("--storages", nargs="+", default=list(ingestion.STORAGES), choices=list(ingestion.STORAGES))
+    parser.add_argument("--output", type=Path, default=Path("benchmarks.json"))
+    return parser.parse_args()
+
+
+def _database(server):
+    url = make_url(server.url()).set(drivername="postgresql+psycopg")
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text("CREATE EXTENSION IF NOT EXISTS vector"))
+        connection.execute(text("ALTER SYSTEM SET synchronous_commit = off"))
+        connection.execute(text("ALTER SYSTEM SET max_wal_size = '8GB'"))
+        connection.execute(text("SELECT pg_reload_conf()"))
+    engine.dispose()
+    return url.render_as_string(hide_password=False)
+
+
+def _machine(url):
+    plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(plain) as connection:
+        server = connection.execute("SELECT current_setting('server_version')").fetchone()[0]
+        extension = connection.execute("SELECT extversion FROM pg_extension WHERE extname = 'vector'").fetchone()[0]
+    return {
+        "at": datetime.now(UTC).isoformat(timespec="minutes"),
+        "processor": platform.machine(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "postgresql": server,
+        "pgvector extension": extension,
+        **{package: version(package) for package in PACKAGES},
+    }
+
+
+def _tables(measurements):
+    tables = {}
+    for measurement in measurements:
+        table = tables.get(measurement.task)
+        if table is None:
+            table = tables[measurement.task] = Table(title=measurement.task)
+            table.add_column("form")
+            table.add_column("median", justify="right")
+            table.add_column(f"of {measurement.baseline}", justify="right")
+        shown = f"{measurement.seconds:.2f} s" if measurement.seconds > 0.1 else f"{measurement.seconds * 1000:.3f} ms"
+        table.add_row(measurement.form, shown, f"{measurement.ratio:.2f}")
+    return tables.values()
+
+
+if __name__ == "__main__":
+    main()
