@@ -18,8 +18,9 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.orm import Session
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -76,6 +77,9 @@ async def awaited(code, namespace):
 
 def dispose_engines(namespace, runner):
     """Close what the page leaves open, which readers leave to the end of their program."""
+    for value in list(namespace.values()):
+        if isinstance(value, Session | Connection):
+            value.close()
     for value in list(namespace.values()):
         if isinstance(value, Engine):
             value.dispose()
