@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import bindparam, text
 from sqlalchemy.exc import DBAPIError
 
+from alembic_ops.quoting import PREPARER
 from alembic_ops.state import IndexDefinition, IndexState
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ def extension_in_search_path(connection: Connection, extension: InstalledExtensi
         yield
         return
     before = connection.scalar(text("SELECT current_setting('search_path')"))
-    wider = search_path_with(str(before), connection.dialect.identifier_preparer.quote(extension.schema))
+    wider = search_path_with(str(before), PREPARER.quote(extension.schema))
     _set_search_path(connection, wider)
     try:
         yield

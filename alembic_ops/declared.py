@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from alembic.util import CommandError
-from sqlalchemy import Column, Index, text
+from sqlalchemy import Column, Index, TextClause, text
 from sqlalchemy.sql.elements import Cast, Grouping, Label, UnaryExpression
 
 from alembic_ops.quoting import DIALECT
@@ -122,7 +122,7 @@ def _unquoted(name: str) -> str:
 def _definition(index: Index, method: str) -> IndexDefinition:
     options = index.dialect_options["postgresql"]
     expression: Any = index.expressions[0]  # a Column, or any expression
-    operators = (options["ops"] or {}).get(getattr(expression, "key", None))
+    operators = (options["ops"] or {}).get(_key(expression))
     column, element = None, None
     if isinstance(expression, Column):
         column = expression.name
@@ -138,6 +138,12 @@ def _definition(index: Index, method: str) -> IndexDefinition:
         parameters=_parameters(index, method, options["with"] or {}),
         predicate=_predicate(options["where"]),
     )
+
+
+def _key(expression: Any) -> str | None:  # Any: whatever stands in an Index
+    """Return what ``postgresql_ops`` finds an expression by; Alembic's revisions find a text by its SQL."""
+    key: str | None = expression.text if isinstance(expression, TextClause) else getattr(expression, "key", None)
+    return key
 
 
 def _compiled(clause: ClauseElement) -> str:
@@ -196,7 +202,7 @@ def _validate_shape(index: Index, method: str) -> None:
     for wrong, what, unsupported, remedy in refused:
         if wrong:
             raise IndexRuleError(index, what, f"The access method {method} does not support {unsupported}.", remedy)
-    keys = {getattr(expression, "key", None) for expression in index.expressions}
+    keys = {_key(expression) for expression in index.expressions}
     for key in options["ops"] or {}:
         if key not in keys:
             raise IndexRuleError(

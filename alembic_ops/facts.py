@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import text
 
+from alembic_ops.quoting import PREPARER
 from alembic_ops.state import IndexDefinition
 from alembic_ops.statements import create_index
 from sqlalchemy_vecsearch.methods import HNSW, IVFFlat
@@ -171,14 +172,13 @@ def canonical_definition(connection: Connection, table: FoundTable, definition: 
     visible = definition.operator_class.rpartition(".")[0] == ""
     if definition.expression is None and definition.predicate is None and visible:
         return with_defaults(definition)
-    preparer = connection.dialect.identifier_preparer
-    original = f"{preparer.quote(table.schema)}.{preparer.quote(table.name)}"
+    original = f"{PREPARER.quote(table.schema)}.{PREPARER.quote(table.name)}"
     probe = "alembic_ops_probe"
     connection.execute(text(f"DROP TABLE IF EXISTS pg_temp.{probe}"))
     connection.execute(text(f"CREATE TEMPORARY TABLE {probe} (LIKE {original})"))
     try:
         bare = replace(definition, parameters=())
-        connection.execute(create_index(preparer, f"{probe}_ix", probe, "pg_temp", bare))
+        connection.execute(create_index(PREPARER, f"{probe}_ix", probe, "pg_temp", bare))
         found = connection.execute(
             _INDEXES, {"tables": [connection.scalar(_PROBE, {"name": probe})], "names": [], "schema": None}
         ).one()

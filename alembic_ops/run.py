@@ -14,6 +14,7 @@ from alembic_ops.extension import ExtensionOperation, extension_statement, find_
 from alembic_ops.facts import observe
 from alembic_ops.plan import IndexOperation, names_that_matter, next_step
 from alembic_ops.problems import explained, sqlstate_of
+from alembic_ops.quoting import PREPARER
 from alembic_ops.sessions import PATIENT, outside_transaction, settings
 from alembic_ops.statements import statement
 from alembic_ops.steps import BuildIndex, Finished, Step, WaitForBuild
@@ -36,12 +37,11 @@ _ROUNDS: Final = 10
 def perform_extension_operation(operations: Operations, operation: ExtensionOperation) -> None:
     """Make an operation on the vector extension true, inside the migration's transaction."""
     context = operations.migration_context
-    preparer = context.dialect.identifier_preparer
     if context.as_sql:
-        offline.write(context, offline.extension_script(preparer, operation))
+        offline.write(context, offline.extension_script(PREPARER, operation))
         return
     connection = operations.get_bind()
-    sql = extension_statement(preparer, operation, find_extension(connection))
+    sql = extension_statement(PREPARER, operation, find_extension(connection))
     if sql is None:
         _LOG.info("%s: it is so already", operation.describe())
         return
@@ -55,7 +55,7 @@ def perform_index_operation(operations: Operations, operation: IndexOperation) -
     """Make an operation on an index true, whatever an earlier attempt has left behind."""
     context = operations.migration_context
     if context.as_sql:
-        script = offline.index_script(context.dialect.identifier_preparer, operation)
+        script = offline.index_script(PREPARER, operation)
         if operation.concurrently:
             with context.autocommit_block():
                 offline.write(context, script)
@@ -98,7 +98,7 @@ def _take(connection: Connection, step: Step) -> None:
         _LOG.info("process %s is at work on the index %r; waiting until it has finished", step.builder, step.name)
         time.sleep(_POLL)
         return
-    sql = statement(connection.dialect.identifier_preparer, step)
+    sql = statement(PREPARER, step)
     _LOG.info("%s", sql)
     try:
         connection.execute(sql)

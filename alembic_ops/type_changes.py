@@ -9,6 +9,7 @@ from alembic.util import PriorityDispatchResult
 from pgvector.sqlalchemy import BIT, HALFVEC, SPARSEVEC, VECTOR
 from sqlalchemy.types import NullType
 
+from alembic_ops.quoting import PREPARER
 from alembic_ops.vector_types import vector_type_of
 from sqlalchemy_vecsearch.metrics import Storage
 
@@ -55,7 +56,7 @@ def is_embedding_type(type_: TypeEngine[Any], dialect: Dialect) -> bool:
 
 def recognise_types_of_schema(dialect: Dialect, schema: str) -> None:
     """Let this dialect reflect the types of an extension whose schema is not on the search path: ``ext.vector``."""
-    quoted = dialect.identifier_preparer.quote(schema)
+    quoted = PREPARER.quote(schema)
     names: dict[str, type[TypeEngine[Any]]] = getattr(dialect, "ischema_names")  # noqa: B009  # only PostgreSQL's has it
     types = {f"{quoted}.{name}".lower(): type_ for name, type_ in _TYPES}
     dialect.ischema_names = {**names, **types}  # type: ignore[attr-defined]  # an attribute of PostgreSQL's dialect

@@ -1,7 +1,9 @@
 """An Alembic project as `alembic init` makes it, driven through Alembic's Python API."""
 
 import io
+import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import alembic
@@ -10,6 +12,8 @@ from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import text
+
+from sqlalchemy_vecsearch.testing.installations import installations
 
 ENV_PY = """\
 import alembic_ops
@@ -84,6 +88,40 @@ class Project:
     def sql(self, revisions="head"):
         command.upgrade(self.config(), revisions, sql=True)
         return self.output.getvalue()
+
+    def cycle(self, *operations, rows=None):
+        """Run the whole life of a change and return its revision.
+
+        Autogenerate proposes these operations, the upgrade runs with rows, a second autogenerate and check are empty,
+        the downgrade gives the old catalog, and the SQL of the upgrade, run by psql, the new one.
+        """
+        before = self.catalog()
+        assert self.check_fails()
+        revision = self.autogenerate()
+        assert re.findall(r"^op\.(\w+)\(", revision.upgrade, re.MULTILINE) == list(operations)
+        if rows:
+            self.execute(rows)
+        self.upgrade()
+        assert self.proposes_nothing()
+        after = self.catalog()
+        assert after != before
+        self.downgrade()
+        assert self.catalog() == before
+        self.execute("DROP TABLE alembic_version")
+        self.psql(self.sql())
+        assert self.catalog() == after
+        assert self.proposes_nothing()
+        return revision
+
+    def execute(self, sql):
+        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT", no_parameters=True) as connection:
+            connection.exec_driver_sql(sql)
+
+    def psql(self, script):
+        program = shutil.which("psql") or str(installations()[0].folder / "bin" / "psql")
+        url = self.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        command = [program, "--no-psqlrc", "-q", "-v", "ON_ERROR_STOP=1", "-d", url]
+        subprocess.run(command, input=script, text=True, check=True, capture_output=True)
 
     def catalog(self):
         """Return everything that a vector migration may change, as comparable text."""

@@ -1,0 +1,170 @@
+"""Every change of a vector index that Alembic alone misses, proposes wrongly, or writes so that it fails."""
+
+import pytest
+from pgvector.sqlalchemy import BIT, HALFVEC, SPARSEVEC, VECTOR
+from sqlalchemy import Column, Index, Integer, MetaData, String, Table, cast, func, literal_column, text
+
+ROWS = "INSERT INTO items (kind, model_id, embedding, half, bits, loose) SELECT 'a', 1, v, v, binary_quantize(v), v FROM (SELECT ARRAY[i, 7 - i, 1]::vector(3) AS v FROM generate_series(1, 20) i) s"
+
+
+def models(*indexes, naming_convention=None):
+    metadata = MetaData(naming_convention=naming_convention)
+    items = Table(
+        "items",
+        metadata,
+        Column("id", Integer, primary_key=True),
+        Column("kind", String(10)),
+        Column("model_id", Integer),
+        Column("embedding", VECTOR(3)),
+        Column("half", HALFVEC(3)),
+        Column("sparse", SPARSEVEC(3)),
+        Column("bits", BIT(3)),
+        Column("loose", VECTOR()),
+    )
+    for index in indexes:
+        index(items)
+    return metadata
+
+
+def ix(expression="embedding", operators="vector_l2_ops", name="ix_e", using="hnsw", **options):
+    """Declare an index over a column, or over what a function makes of the table's columns."""
+    given = {f"postgresql_{key.rstrip('_')}": value for key, value in options.items()}
+
+    def declare(table):
+        element = expression(table.c) if callable(expression) else table.c[expression]
+        key = getattr(element, "key", None)
+        if key is not None:
+            given["postgresql_ops"] = {key: operators}
+        Index(name, element, _table=table, postgresql_using=using, **given)
+
+    return declare
+
+
+def half(c, size=3):
+    return cast(c.embedding, HALFVEC(size)).label("x")
+
+
+def bits(c):
+    return cast(func.binary_quantize(c.embedding), BIT(3)).label("x")
+
+
+def part(start):
+    return lambda c: cast(func.subvector(c.embedding, start, 2), VECTOR(2)).label("x")
+
+
+def unit(c):
+    return cast(func.l2_normalize(c.embedding), VECTOR(3)).label("x")
+
+
+def of_model(size):
+    return lambda c: cast(c.loose, VECTOR(size)).label("x")
+
+
+CREATE, DROP, REBUILD, RENAME = (
+    "create_vector_index",
+    "drop_vector_index",
+    "rebuild_vector_index",
+    "rename_vector_index",
+)
+HALF = "halfvec_l2_ops"
+
+CASES = {
+    "b hnsw": ([], [ix()], [CREATE]),
+    "b ivfflat": ([], [ix(using="ivfflat", with_={"lists": 5})], [CREATE]),
+    "c operator class": ([ix()], [ix(operators="vector_cosine_ops")], [REBUILD]),
+    "c m": ([ix(with_={"m": 8})], [ix(with_={"m": 24})], [REBUILD]),
+    "c ef_construction": ([ix()], [ix(with_={"ef_construction": 100})], [REBUILD]),
+    "c hnsw to ivfflat": ([ix()], [ix(using="ivfflat", with_={"lists": 5})], [REBUILD]),
+    "c ivfflat to hnsw": ([ix(using="ivfflat", with_={"lists": 5})], [ix()], [REBUILD]),
+    "c lists": ([ix(using="ivfflat", with_={"lists": 5})], [ix(using="ivfflat", with_={"lists": 2})], [REBUILD]),
+    "c ivfflat without its default operator class": ([ix(using="ivfflat", operators="vector_ip_ops")], [ix(using="ivfflat")], [REBUILD]),
+    "c parameters removed": ([ix(with_={"m": 24})], [ix()], [REBUILD]),
+    "c predicate added": ([ix()], [ix(where=text("model_id = 1"))], [REBUILD]),
+    "c predicate changed": ([ix(where=text("model_id = 1"))], [ix(where=text("model_id = 2 AND kind = 'a'"))], [REBUILD]),
+    "c predicate removed": ([ix(where=text("model_id = 1"))], [ix()], [REBUILD]),
+    "c renamed": ([ix(name="ix_old", with_={"m": 24})], [ix(with_={"m": 24})], [RENAME]),
+    "c removed": ([ix(with_={"m": 24})], [], [DROP]),
+    "c removed ivfflat": ([ix(using="ivfflat", with_={"lists": 5})], [], [DROP]),
+    "c a second one on the column": ([ix()], [ix(), ix(operators="vector_cosine_ops", name="ix_cosine")], [CREATE]),
+    "d half": ([], [ix(half, HALF)], [CREATE]),
+    "d bits": ([], [ix(bits, "bit_hamming_ops")], [CREATE]),
+    "d part": ([], [ix(part(1))], [CREATE]),
+    "d unit": ([], [ix(unit, "vector_ip_ops", with_={"m": 8})], [CREATE]),
+    "d ivfflat over an expression": ([], [ix(half, HALF, using="ivfflat", with_={"lists": 2})], [CREATE]),
+    "d text with its operator class": ([], [ix(lambda _: text("(embedding::halfvec(3)) halfvec_l2_ops"))], [CREATE]),
+    "d literal column": ([], [ix(lambda _: literal_column("(embedding::halfvec(3))"), HALF)], [CREATE]),
+    "d operator class in a text": ([ix(lambda _: text("(embedding::halfvec(3)) halfvec_l2_ops"))], [ix(lambda _: text("(embedding::halfvec(3)) halfvec_ip_ops"))], [REBUILD]),
+    "d cast removed": ([ix(half, HALF)], [ix()], [REBUILD]),
+    "d cast type": ([ix(half, HALF)], [ix(bits, "bit_hamming_ops")], [REBUILD]),
+    "d operator class of an expression": ([ix(half, HALF)], [ix(half, "halfvec_cosine_ops")], [REBUILD]),
+    "d other part": ([ix(part(1))], [ix(part(2))], [REBUILD]),
+    "e partial": ([], [ix(where=text("model_id = 1 AND kind = 'a'"))], [CREATE]),
+    "e partial over an expression": ([], [ix(half, HALF, where=text("model_id > 1"))], [CREATE]),
+    "e one model of a column of many": ([], [ix(of_model(3), where=text("model_id = 1"))], [CREATE]),
+    "e another model of a column of many": ([ix(of_model(3), where=text("model_id = 1"))], [ix(of_model(5), where=text("model_id = 2"))], [REBUILD]),
+    "h concurrently in the model": ([], [ix(concurrently=True)], [CREATE]),
+    "o method in capitals": ([], [ix(using="HNSW")], [CREATE]),
+    "other storages": ([], [ix("half", HALF, name="ix_a"), ix("bits", "bit_jaccard_ops", name="ix_b"), ix("sparse", "sparsevec_l1_ops", name="ix_c")], [CREATE] * 3),
+    "several at once": ([ix(name="ix_a"), ix(name="ix_b", with_={"m": 8})], [ix(name="ix_b"), ix(half, HALF, name="ix_c")], [CREATE, REBUILD, DROP]),
+    "names": ([], [ix(name='Ix "quoted" %s 100%'), ix(half, HALF, name="é" * 31 + "x")], [CREATE, CREATE]),
+    "k naming convention": ([], [ix(name=None)], [CREATE]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_change_of_an_index_is_proposed_made_and_undone(project, case):
+    old, new, operations = CASES[case]
+    convention = {"ix": "ix_%(table_name)s_%(column_0_name)s"}
+    project.metadata = models(*old, naming_convention=convention)
+    project.metadata.create_all(project.engine)
+    assert project.proposes_nothing()
+    project.metadata = models(*new, naming_convention=convention)
+    project.cycle(*operations, rows=ROWS)
+
+
+SAME = {
+    "c parameters that are the defaults": ([ix()], [ix(with_={"m": 16, "ef_construction": "64"})]),
+    "c predicate in other words": ([ix(where=text("id > 1 and kind = 'a'"))], [ix(where=text("((id)>1) AND ((kind)::text = 'a'::text)"))]),
+    "d expression in other words": ([ix(half, HALF)], [ix(lambda _: text("(((embedding))::halfvec(3)) halfvec_l2_ops"))]),
+    "j operator class with its schema": ([ix()], [ix(operators="public.vector_l2_ops")]),
+    "o tablespace": ([ix()], [ix(tablespace="pg_default")]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", SAME)
+def test_other_words_for_the_same_index_are_no_change(project, case):
+    old, new = SAME[case]
+    project.metadata = models(*old)
+    project.metadata.create_all(project.engine)
+    project.metadata = models(*new)
+    assert project.proposes_nothing()
+
+
+def test_a_drop_carries_the_whole_definition(project):
+    project.metadata = models(ix(half, HALF, with_={"m": 24}, where=text("kind = 'a'")))
+    project.metadata.create_all(project.engine)
+    project.metadata = models()
+    revision = project.cycle(DROP, rows=ROWS)
+    assert revision.downgrade == (
+        "op.create_vector_index(\n'ix_e',\n'items',\nsa.text('(embedding::halfvec(3))'),\nmethod='hnsw',\n"
+        "operator_class='halfvec_l2_ops',\nwith_={'m': 24},\nwhere=\"kind::text = 'a'::text\",\n)"
+    )
+
+
+def test_a_renamed_index_is_not_built_again(project):
+    project.metadata = models(ix(name="ix_old"))
+    project.metadata.create_all(project.engine)
+    with project.engine.connect() as connection:
+        before = connection.scalar(text("SELECT relfilenode FROM pg_class WHERE relname = 'ix_old'"))
+    project.metadata = models(ix())
+    assert project.autogenerate().upgrade == "op.rename_vector_index(\n'ix_old',\n'ix_e',\ntable_name='items',\n)"
+    project.upgrade()
+    with project.engine.connect() as connection:
+        assert connection.scalar(text("SELECT relfilenode FROM pg_class WHERE relname = 'ix_e'")) == before
+
+
+def test_the_case_of_two_names_for_one_definition_is_settled_by_name(project):
+    project.metadata = models(ix(), ix(name="ix_f"))
+    project.metadata.create_all(project.engine)
+    project.metadata = models(ix(name="ix_f"), ix(name="ix_g"))
+    project.cycle(RENAME)
