@@ -9,6 +9,7 @@ from alembic_ops.operations import (
     CreateVectorExtensionOp,
     CreateVectorIndexOp,
     DropVectorIndexOp,
+    SwapVectorIndexOp,
     UpdateVectorExtensionOp,
 )
 from alembic_ops.plan import IndexOperation, replacement_name
@@ -73,6 +74,8 @@ def index_script(preparer: IdentifierPreparer, operation: IndexOperation) -> lis
     elif isinstance(operation, DropVectorIndexOp):
         drop = DropIndex(name=operation.name, schema=operation.schema, concurrently=operation.concurrently)
         steps = [str(statement(preparer, drop).compile())]
+    elif isinstance(operation, SwapVectorIndexOp):
+        steps = _swap(preparer, operation)
     else:
         steps = _rebuild(preparer, operation)
     return [*_PATIENT, *steps, *_IMPATIENT] if operation.concurrently else steps
@@ -99,6 +102,14 @@ def _rebuild(preparer: IdentifierPreparer, operation: RebuildVectorIndexOp) -> l
         *_build(preparer, operation, beside, operation.definition),
         _sql(preparer, DropIndex(name=operation.name, schema=operation.schema, concurrently=operation.concurrently)),
         _sql(preparer, RenameIndex(name=beside, new_name=operation.name, schema=operation.schema)),
+    ]
+
+
+def _swap(preparer: IdentifierPreparer, operation: SwapVectorIndexOp) -> list[str]:
+    return [
+        _valid_gate(preparer, operation.schema, operation.replacement),
+        _sql(preparer, DropIndex(name=operation.name, schema=operation.schema, concurrently=operation.concurrently)),
+        _sql(preparer, RenameIndex(name=operation.replacement, new_name=operation.name, schema=operation.schema)),
     ]
 
 

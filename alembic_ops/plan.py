@@ -3,24 +3,42 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
-from alembic_ops.errors import BuildError, IndexConflictError, MigrationError
-from alembic_ops.facts import with_defaults
-from alembic_ops.operations import CreateVectorIndexOp, DropVectorIndexOp, RebuildVectorIndexOp
-from alembic_ops.operations.definitions import describe_definition, qualified
-from alembic_ops.steps import BuildIndex, DropIndex, Finished, ReindexIndex, RenameIndex, Step, WaitForBuild
+from alembic_ops.conflicts import (
+    missing_index,
+    not_valid,
+    require_same,
+    require_usable_replacement,
+    require_vector_index,
+    wished_definition,
+)
+from alembic_ops.errors import MigrationError
+from alembic_ops.operations import CreateVectorIndexOp, DropVectorIndexOp, RebuildVectorIndexOp, SwapVectorIndexOp
+from alembic_ops.operations.definitions import qualified
+from alembic_ops.steps import (
+    AttachIndex,
+    BuildIndex,
+    DropIndex,
+    Finished,
+    ReindexIndex,
+    RenameIndex,
+    Step,
+    WaitForBuild,
+)
 from sqlalchemy_vecsearch.names import IDENTIFIER_BYTES, fitted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from alembic_ops.facts import Facts, FoundIndex
+    from alembic_ops.facts import Facts, FoundIndex, FoundTable
     from alembic_ops.state import IndexDefinition
 
 __all__ = ["IndexOperation", "names_that_matter", "next_step", "replacement_name"]
 
-IndexOperation = CreateVectorIndexOp | DropVectorIndexOp | RebuildVectorIndexOp
+IndexOperation: TypeAlias = CreateVectorIndexOp | DropVectorIndexOp | RebuildVectorIndexOp | SwapVectorIndexOp
+
+_Building: TypeAlias = CreateVectorIndexOp | RebuildVectorIndexOp
 
 _TRANSIENT: Final = re.compile(r"^(?P<base>.*)(?P<suffix>_cc(?P<kind>new|old)[0-9]*)$", re.DOTALL)
 
@@ -43,11 +61,15 @@ def next_step(operation: IndexOperation, facts: Facts, done: Sequence[Step] = ()
         return _create(operation, facts, done)
     if isinstance(operation, DropVectorIndexOp):
         return _drop(operation, facts, done)
+    if isinstance(operation, SwapVectorIndexOp):
+        return _swap(operation, facts, done)
     return _rebuild(operation, facts, done)
 
 
 def names_that_matter(operation: IndexOperation) -> tuple[str, ...]:
     """Return the names of indexes that the next step depends on."""
+    if isinstance(operation, SwapVectorIndexOp):
+        return (operation.name, operation.replacement)
     return (operation.name, replacement_name(operation.name))
 
 
@@ -57,16 +79,10 @@ def replacement_name(name: str) -> str:
 
 
 def _create(operation: CreateVectorIndexOp, facts: Facts, done: Sequence[Step]) -> Step:
-    found = facts.named(operation.name)
-    if found is None:
-        return _build(operation, operation.name, operation.definition)
-    _require_vector_index(operation, found, facts)
-    if found.builder is not None:
-        return _wait(found)
-    if not found.usable:
-        return _clear(operation, found, done)
-    _require_same(operation, found, facts, automatic_lists=operation.automatic_lists)
-    if any(isinstance(step, BuildIndex) for step in done):
+    step = _missing(operation, operation.name, operation.definition, facts, done)
+    if step is not None:
+        return step
+    if any(isinstance(one, BuildIndex) for one in done):
         return Finished()
     return Finished(remark=f"the index {operation.name!r} is there already, valid and as wished")
 
@@ -74,108 +90,210 @@ def _create(operation: CreateVectorIndexOp, facts: Facts, done: Sequence[Step]) 
 def _drop(operation: DropVectorIndexOp, facts: Facts, done: Sequence[Step]) -> Step:
     found = facts.named(operation.name)
     if found is None:
+        for partition in facts.partitions:
+            left = _on(partition, _partition_index_name(partition, operation.name), facts)
+            if left is not None and left.parent is None:
+                return _remove(operation, left)
         return Finished(remark=None if done else f"there is no index {operation.name!r} any more")
-    _require_vector_index(operation, found, facts)
-    if found.builder is not None:
-        return _wait(found)
-    return DropIndex(name=found.name, schema=found.schema, concurrently=operation.concurrently)
+    require_vector_index(operation, found, facts)
+    return _remove(operation, found)
+
+
+def _swap(operation: SwapVectorIndexOp, facts: Facts, done: Sequence[Step]) -> Step:
+    found, beside = facts.named(operation.name), facts.named(operation.replacement)
+    if found is not None:
+        require_vector_index(operation, found, facts)
+    if beside is None:
+        if found is not None and any(isinstance(step, RenameIndex) for step in done):
+            return Finished()
+        raise missing_index(operation, operation.replacement, "promote")
+    require_vector_index(operation, beside, facts)
+    if beside.builder is not None:
+        return _wait(beside)
+    require_usable_replacement(operation, beside)
+    if found is None:
+        return RenameIndex(name=beside.name, new_name=operation.name, schema=beside.schema)
+    return _remove(operation, found)
 
 
 def _rebuild(operation: RebuildVectorIndexOp, facts: Facts, done: Sequence[Step]) -> Step:
     found = facts.named(operation.name)
     if found is not None:
-        _require_vector_index(operation, found, facts)
-    beside = facts.named(replacement_name(operation.name)) if operation.definition is not None else None
-    if beside is not None:
-        return _switch(operation, found, beside, facts, done)
-    if found is None:
-        if operation.definition is not None:
-            return _build(operation, operation.name, operation.definition)
-        raise IndexConflictError(
-            f"There is no index {qualified(operation.schema, operation.name)!r} to rebuild. "
-            "It was dropped, or has another name or another schema. "
-            "Correct the name, or create the index with op.create_vector_index().",
-            name=qualified(operation.schema, operation.name),
-            current=None,
-            wished=None,
-        )
-    if any(isinstance(step, RenameIndex | BuildIndex) for step in done) and found.usable:
-        return Finished()
-    if operation.definition is None or found.definition == _wished(operation.definition, facts):
+        require_vector_index(operation, found, facts)
+    if operation.definition is None:
+        if found is None:
+            raise missing_index(operation, operation.name, "rebuild")
         return _reindex(operation, found, facts, done)
-    return _build(operation, replacement_name(operation.name), operation.definition)
-
-
-def _switch(
-    operation: RebuildVectorIndexOp, found: FoundIndex | None, beside: FoundIndex, facts: Facts, done: Sequence[Step]
-) -> Step:
-    """Let the index that was built beside take the place of the old one."""
-    _require_vector_index(operation, beside, facts)
-    if beside.builder is not None:
-        return _wait(beside)
-    if not beside.usable:
-        return _clear(operation, beside, done)
-    _require_same(operation, beside, facts)
+    beside = facts.named(replacement_name(operation.name))
+    if beside is None and (found is None or found.definition == wished_definition(operation.definition, facts)):
+        return _rebuild_in_place(operation, operation.definition, found, facts, done)
+    step = _missing(operation, replacement_name(operation.name), operation.definition, facts, done)
+    if step is not None:
+        return step
+    assert beside is not None, "nothing is missing of it"
     if found is None:
         return RenameIndex(name=beside.name, new_name=operation.name, schema=beside.schema)
+    return _remove(operation, found)
+
+
+def _rebuild_in_place(
+    operation: RebuildVectorIndexOp,
+    definition: IndexDefinition,
+    found: FoundIndex | None,
+    facts: Facts,
+    done: Sequence[Step],
+) -> Step:
+    """Rebuild where nothing stands beside: an index that is gone, one of the same definition, or our own new one."""
+    if found is None or (found.partitioned and not found.usable):
+        step = _missing(operation, operation.name, definition, facts, done)
+        return Finished() if step is None else step
+    for partition in facts.partitions:
+        part = _on(partition, _partition_index_name(partition, replacement_name(operation.name)), facts)
+        if part is not None:
+            wished = _partition_index_name(partition, operation.name)
+            return RenameIndex(name=part.name, new_name=wished, schema=part.schema)
+    if found.usable and any(isinstance(step, RenameIndex | BuildIndex) for step in done):
+        return Finished()
+    return _reindex(operation, found, facts, done)
+
+
+def _missing(
+    operation: _Building, name: str, definition: IndexDefinition, facts: Facts, done: Sequence[Step]
+) -> Step | None:
+    """Return the next step towards a valid index of a name and definition, None when there is one."""
+    assert facts.table is not None, "next_step has made sure"
+    automatic_lists = isinstance(operation, CreateVectorIndexOp) and operation.automatic_lists
+    by_parts = facts.table.partitioned and operation.concurrently
+    found = facts.named(name)
+    if found is None:
+        return BuildIndex(
+            name=name,
+            table_name=operation.table_name,
+            schema=operation.schema,
+            definition=definition,
+            concurrently=operation.concurrently and not by_parts,
+            only=by_parts,
+        )
+    require_vector_index(operation, found, facts)
+    if found.builder is not None and not by_parts:
+        return _wait(found)
+    if not found.usable and not by_parts:
+        return _clear(operation, found, done)
+    require_same(operation, found, facts, automatic_lists=automatic_lists)
+    if not by_parts:
+        return None
+    indexes = {facts.table.oid: found}
+    for partition in facts.partitions:
+        assert partition.parent is not None, "a partition has a parent"
+        parent = indexes[partition.parent]
+        child = next(
+            (one for one in facts.indexes if one.parent == parent.oid and one.table_oid == partition.oid), None
+        )
+        step = _missing_part(operation, definition, name, partition, parent, child, facts, done)
+        if step is not None:
+            return step
+        assert child is not None, "nothing is missing of it"
+        require_same(operation, child, facts, automatic_lists=automatic_lists)
+        indexes[partition.oid] = child
+    return None
+
+
+def _missing_part(
+    operation: _Building,
+    definition: IndexDefinition,
+    whole: str,
+    partition: FoundTable,
+    parent: FoundIndex,
+    child: FoundIndex | None,
+    facts: Facts,
+    done: Sequence[Step],
+) -> Step | None:
+    """Return the next step towards the index of one partition, None when it is valid and attached."""
+    if child is not None:
+        return _repair_part(operation, child)
+    name = _partition_index_name(partition, whole)
+    found = _on(partition, name, facts)
+    if found is None:
+        return BuildIndex(
+            name=name,
+            table_name=partition.name,
+            schema=partition.schema,
+            definition=definition,
+            concurrently=operation.concurrently and not partition.partitioned,
+            only=partition.partitioned,
+        )
     if found.builder is not None:
         return _wait(found)
-    return DropIndex(name=found.name, schema=found.schema, concurrently=operation.concurrently)
+    if not found.usable and not found.partitioned:
+        return _clear(operation, found, done)
+    require_same(operation, found, facts)
+    return AttachIndex(parent=parent.name, parent_schema=parent.schema, name=found.name, schema=found.schema)
+
+
+def _repair_part(operation: _Building, child: FoundIndex) -> Step | None:
+    """An attached index cannot be dropped by itself, and so an invalid one is built anew where it is."""
+    if child.builder is not None:
+        return _wait(child)
+    if child.usable or child.partitioned:
+        return None
+    return ReindexIndex(name=child.name, schema=child.schema, concurrently=operation.concurrently)
+
+
+def _partition_index_name(partition: FoundTable, name: str) -> str:
+    return fitted(f"{partition.name}_{name}")
+
+
+def _on(partition: FoundTable, name: str, facts: Facts) -> FoundIndex | None:
+    return next((one for one in facts.indexes if one.table_oid == partition.oid and one.name == name), None)
 
 
 def _reindex(operation: RebuildVectorIndexOp, found: FoundIndex, facts: Facts, done: Sequence[Step]) -> Step:
     """Build an index anew by its own definition, and sweep what interrupted attempts left."""
     if found.builder is not None:
         return _wait(found)
-    left = [(index, kind) for index in facts.indexes if (kind := _transient_kind(index, found)) is not None]
-    for index, _ in left:
+    parts = [
+        found,
+        *(index for index in facts.indexes if index.parent is not None and index.table_oid != found.table_oid),
+    ]
+    left = [index for index in facts.indexes if any(_is_transient(index, part) for part in parts)]
+    for index in left:
         if index.builder is not None:
             return _wait(index)
-    for index, _ in left:
+    for index in left:
         return DropIndex(name=index.name, schema=index.schema, concurrently=operation.concurrently)
-    if _was_rebuilt(done) and found.usable:
+    if found.usable and _was_rebuilt(done, partitioned=found.partitioned):
         return Finished()
     if any(isinstance(step, ReindexIndex) for step in done):
-        raise _not_valid(found.name)
+        raise not_valid(found.name)
     return ReindexIndex(name=found.name, schema=found.schema, concurrently=operation.concurrently)
 
 
-def _was_rebuilt(done: Sequence[Step]) -> bool:
+def _was_rebuilt(done: Sequence[Step], *, partitioned: bool) -> bool:
     """Say whether this run, or the one before it, has come so far that the new index serves.
 
     ``_ccold`` is what the old index is called after the new one has taken its name; a build that another process
-    finished while we waited, and that left no ``_ccnew``, has taken it too.
+    finished while we waited, and that left no ``_ccnew``, has taken it too. One partition says nothing about others.
     """
     if any(isinstance(step, ReindexIndex) for step in done):
         return True
     dropped = [_TRANSIENT.match(step.name) for step in done if isinstance(step, DropIndex)]
     kinds = {match["kind"] for match in dropped if match is not None}
-    if "new" in kinds:
+    if partitioned or "new" in kinds:
         return False
     waited = any(isinstance(step, WaitForBuild) and _TRANSIENT.match(step.name) for step in done)
     return "old" in kinds or waited
 
 
-def _transient_kind(index: FoundIndex, of: FoundIndex) -> str | None:
-    """Return "new" or "old" for what REINDEX CONCURRENTLY left of an index, None for any other index.
+def _is_transient(index: FoundIndex, of: FoundIndex) -> bool:
+    """Say whether an index is what an interrupted REINDEX CONCURRENTLY left of another.
 
     PostgreSQL cuts the name so that it and the suffix fit, at a whole character.
     """
     match = _TRANSIENT.match(index.name)
     if match is None or index.valid or index.table_oid != of.table_oid or index.definition != of.definition:
-        return None
+        return False
     base = of.name.encode()[: IDENTIFIER_BYTES - len(match["suffix"])].decode(errors="ignore")
-    return match["kind"] if match["base"] == base else None
-
-
-def _build(operation: CreateVectorIndexOp | RebuildVectorIndexOp, name: str, definition: IndexDefinition) -> BuildIndex:
-    return BuildIndex(
-        name=name,
-        table_name=operation.table_name,
-        schema=operation.schema,
-        definition=definition,
-        concurrently=operation.concurrently,
-    )
+    return match["base"] == base
 
 
 def _wait(found: FoundIndex) -> WaitForBuild:
@@ -183,72 +301,16 @@ def _wait(found: FoundIndex) -> WaitForBuild:
     return WaitForBuild(name=found.name, schema=found.schema, builder=found.builder)
 
 
-def _clear(operation: CreateVectorIndexOp | RebuildVectorIndexOp, found: FoundIndex, done: Sequence[Step]) -> DropIndex:
+def _clear(operation: _Building, found: FoundIndex, done: Sequence[Step]) -> DropIndex:
     if any(isinstance(step, BuildIndex) and step.name == found.name for step in done):
-        raise _not_valid(found.name)
+        raise not_valid(found.name)
     return DropIndex(name=found.name, schema=found.schema, concurrently=operation.concurrently)
 
 
-def _not_valid(name: str) -> BuildError:
-    return BuildError(
-        f"The build of the index {name!r} ended, and the index is not valid. "
-        "The server gave it up, so that writes may pay for it and no query uses it. "
-        "Run the upgrade again, which drops it and builds it anew.",
-        name=name,
-    )
-
-
-def _wished(definition: IndexDefinition, facts: Facts) -> IndexDefinition:
-    return with_defaults(definition if facts.wished is None else facts.wished)
-
-
-def _require_same(
-    operation: CreateVectorIndexOp | RebuildVectorIndexOp,
-    found: FoundIndex,
-    facts: Facts,
-    *,
-    automatic_lists: bool = False,
-) -> None:
-    assert operation.definition is not None, "the caller has one to compare"
-    assert found.definition is not None, "the caller has made sure that it is a vector index"
-    wished = _wished(operation.definition, facts)
-    if _comparable(found.definition, automatic_lists) == _comparable(wished, automatic_lists):
-        return
-    current, other = describe_definition(found.definition), describe_definition(wished)
-    name = qualified(operation.schema, found.name)
-    raise IndexConflictError(
-        f"There is an index {name!r} already, and it is another one: {current}, where {other} is asked for. "
-        "It is valid and may be in use, so that nothing was changed. "
-        f"Give it the new definition without a gap by op.rebuild_vector_index({operation.name!r}, ...), or drop it.",
-        name=name,
-        current=current,
-        wished=other,
-    )
-
-
-def _comparable(definition: IndexDefinition, automatic_lists: bool) -> tuple[object, ...]:
-    parameters = tuple(one for one in definition.parameters if not (automatic_lists and one[0] == "lists"))
-    return (
-        definition.method,
-        definition.operator_class,
-        definition.column,
-        definition.expression,
-        parameters,
-        definition.predicate,
-    )
-
-
-def _require_vector_index(operation: IndexOperation, found: FoundIndex, facts: Facts) -> None:
-    """Refuse to touch an index of another table or another kind."""
-    assert facts.table is not None, "next_step has made sure"
-    if found.table_oid == facts.table.oid and found.definition is not None:
-        return
-    name = qualified(operation.schema, found.name)
-    raise IndexConflictError(
-        f"The name {name!r} belongs to another index: {found.sql}. "
-        f"The operation wants to {operation.describe()}, and touches no index of another table or method. "
-        "Choose another name, or drop that index yourself when nothing needs it.",
-        name=name,
-        current=found.sql,
-        wished=None if operation.definition is None else describe_definition(operation.definition),
+def _remove(operation: IndexOperation, found: FoundIndex) -> Step:
+    """Drop an index once nobody works on it; PostgreSQL drops the index of a partitioned table by a short lock only."""
+    if found.builder is not None and not found.partitioned:
+        return _wait(found)
+    return DropIndex(
+        name=found.name, schema=found.schema, concurrently=operation.concurrently and not found.partitioned
     )

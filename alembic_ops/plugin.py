@@ -17,6 +17,7 @@ from alembic_ops.operations import (
     DropVectorIndexOp,
     RebuildVectorIndexOp,
     RenameVectorIndexOp,
+    SwapVectorIndexOp,
     UpdateVectorExtensionOp,
 )
 
@@ -37,6 +38,7 @@ class _Registration(NamedTuple):
 
 
 _OPERATIONS: Final = (
+    _Registration(SwapVectorIndexOp, "swap_vector_index", run.perform_index_operation, render.render_swap_index),
     _Registration(
         CreateVectorExtensionOp,
         "create_vector_extension",

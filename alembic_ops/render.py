@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         DropVectorIndexOp,
         RebuildVectorIndexOp,
         RenameVectorIndexOp,
+        SwapVectorIndexOp,
         UpdateVectorExtensionOp,
     )
     from alembic_ops.state import IndexDefinition
@@ -32,6 +33,7 @@ __all__ = [
     "render_drop_index",
     "render_rebuild_index",
     "render_rename_index",
+    "render_swap_index",
     "render_update_extension",
 ]
 
@@ -100,6 +102,13 @@ def render_alter_type(context: AutogenContext, operation: AlterEmbeddingTypeOp) 
         keywords["discard_vectors"] = "True"
     keywords |= _given(schema=operation.schema)
     return _call(context, "alter_embedding_type", [repr(operation.table_name), repr(operation.column)], keywords)
+
+
+def render_swap_index(context: AutogenContext, operation: SwapVectorIndexOp) -> str:
+    """Return the call of ``op.swap_vector_index``."""
+    keywords = {"replacement": repr(operation.replacement), "table_name": repr(operation.table_name)}
+    keywords |= _where_and_how(operation.schema, concurrently=operation.concurrently)
+    return _call(context, "swap_vector_index", [repr(operation.name)], keywords)
 
 
 def _named(

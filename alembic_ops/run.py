@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy.exc import DBAPIError
@@ -12,12 +13,23 @@ from alembic_ops import offline
 from alembic_ops.errors import MigrationError
 from alembic_ops.extension import ExtensionOperation, extension_statement, find_extension
 from alembic_ops.facts import observe
+from alembic_ops.locking import LockPolicy, policy_of, with_short_lock
+from alembic_ops.operations import SwapVectorIndexOp
 from alembic_ops.plan import IndexOperation, names_that_matter, next_step
 from alembic_ops.problems import explained, sqlstate_of
 from alembic_ops.quoting import PREPARER
 from alembic_ops.sessions import PATIENT, outside_transaction, settings
 from alembic_ops.statements import statement
-from alembic_ops.steps import BuildIndex, Finished, Step, WaitForBuild
+from alembic_ops.steps import (
+    AttachIndex,
+    BuildIndex,
+    DropIndex,
+    Finished,
+    RenameIndex,
+    ServerStep,
+    Step,
+    WaitForBuild,
+)
 
 if TYPE_CHECKING:
     from alembic.operations import Operations
@@ -25,7 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = ["perform_extension_operation", "perform_index_operation"]
 
-_LOG: Final = logging.getLogger("alembic_ops")
+_LOG: Final = logging.getLogger("alembic.alembic_ops")
 
 _POLL: Final = 0.25
 """Seconds between two looks at a build that another process is at."""
@@ -54,6 +66,7 @@ def perform_extension_operation(operations: Operations, operation: ExtensionOper
 def perform_index_operation(operations: Operations, operation: IndexOperation) -> None:
     """Make an operation on an index true, whatever an earlier attempt has left behind."""
     context = operations.migration_context
+    policy = policy_of(context.opts)
     if context.as_sql:
         script = offline.index_script(PREPARER, operation)
         if operation.concurrently:
@@ -64,12 +77,14 @@ def perform_index_operation(operations: Operations, operation: IndexOperation) -
     elif operation.concurrently:
         name = str(operation.to_diff_tuple()[0])
         with outside_transaction(context, operation=name) as connection, settings(connection, PATIENT):
-            _take_steps(connection, operation)
+            _take_steps(connection, operation, policy, in_transaction=False)
+        if isinstance(operation, SwapVectorIndexOp):
+            _take_steps(operations.get_bind(), operation, policy, in_transaction=True)
     else:
-        _take_steps(operations.get_bind(), operation)
+        _take_steps(operations.get_bind(), operation, policy, in_transaction=True)
 
 
-def _take_steps(connection: Connection, operation: IndexOperation) -> None:
+def _take_steps(connection: Connection, operation: IndexOperation, policy: LockPolicy, *, in_transaction: bool) -> None:
     done: list[Step] = []
     try:
         while True:
@@ -78,26 +93,44 @@ def _take_steps(connection: Connection, operation: IndexOperation) -> None:
                 operation.table_name,
                 operation.schema,
                 names=names_that_matter(operation),
-                wished=operation.definition,
+                wished=getattr(operation, "definition", None),
             )
             step = next_step(operation, facts, done)
             if isinstance(step, Finished):
                 _LOG.info("%s: %s", operation.describe(), step.remark or "done")
                 return
+            if isinstance(operation, SwapVectorIndexOp) and isinstance(step, RenameIndex) and not in_transaction:
+                return  # the name changes together with the version of the database
             _refuse_to_circle(operation, step, done)
-            _take(connection, step)
+            if isinstance(step, WaitForBuild):
+                _wait(step)
+            elif _is_short(step):
+                act = partial(_take, connection, step)
+                with_short_lock(
+                    connection, act, table_name=operation.table_name, policy=policy, in_transaction=in_transaction
+                )
+            else:
+                _take(connection, step)
             done.append(step)
     except DBAPIError as error:
         raise explained(error, wish=operation.describe(), name=operation.name) from error
 
 
-def _take(connection: Connection, step: Step) -> None:
-    if isinstance(step, Finished):
-        return
-    if isinstance(step, WaitForBuild):
-        _LOG.info("process %s is at work on the index %r; waiting until it has finished", step.builder, step.name)
-        time.sleep(_POLL)
-        return
+def _wait(step: WaitForBuild) -> None:
+    _LOG.info("process %s is at work on the index %r; waiting until it has finished", step.builder, step.name)
+    time.sleep(_POLL)
+
+
+def _is_short(step: ServerStep) -> bool:
+    """Say whether a step takes a strong lock for a moment, rather than a weak one for long."""
+    if isinstance(step, BuildIndex):
+        return step.only
+    if isinstance(step, DropIndex):
+        return not step.concurrently
+    return isinstance(step, RenameIndex | AttachIndex)
+
+
+def _take(connection: Connection, step: ServerStep) -> None:
     sql = statement(PREPARER, step)
     _LOG.info("%s", sql)
     try:

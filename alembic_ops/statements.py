@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import TextClause, text
 
-from alembic_ops.steps import AttachIndex, BuildIndex, DropIndex, ReindexIndex, RenameIndex
+from alembic_ops.steps import BuildIndex, DropIndex, ReindexIndex, RenameIndex, ServerStep
 
 if TYPE_CHECKING:
     from sqlalchemy.sql.compiler import IdentifierPreparer
@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["create_index", "qualified_name", "statement", "verbatim"]
 
 
-def statement(
-    preparer: IdentifierPreparer, step: BuildIndex | ReindexIndex | DropIndex | RenameIndex | AttachIndex
-) -> TextClause:
+def statement(preparer: IdentifierPreparer, step: ServerStep) -> TextClause:
     """Return the SQL of a step."""
     if isinstance(step, BuildIndex):
         return create_index(

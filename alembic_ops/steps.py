@@ -15,6 +15,7 @@ __all__ = [
     "Finished",
     "ReindexIndex",
     "RenameIndex",
+    "ServerStep",
     "Step",
     "WaitForBuild",
 ]
@@ -85,4 +86,5 @@ class Finished:
     remark: str | None = None
 
 
-Step: TypeAlias = BuildIndex | ReindexIndex | DropIndex | RenameIndex | AttachIndex | WaitForBuild | Finished
+ServerStep: TypeAlias = BuildIndex | ReindexIndex | DropIndex | RenameIndex | AttachIndex
+Step: TypeAlias = ServerStep | WaitForBuild | Finished

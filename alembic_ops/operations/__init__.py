@@ -7,6 +7,7 @@ from alembic_ops.operations.drop_vector_extension import DropVectorExtensionOp
 from alembic_ops.operations.drop_vector_index import DropVectorIndexOp
 from alembic_ops.operations.rebuild_vector_index import RebuildVectorIndexOp
 from alembic_ops.operations.rename_vector_index import RenameVectorIndexOp
+from alembic_ops.operations.swap_vector_index import SwapVectorIndexOp
 from alembic_ops.operations.update_vector_extension import UpdateVectorExtensionOp
 
 __all__ = [
@@ -17,5 +18,6 @@ __all__ = [
     "DropVectorIndexOp",
     "RebuildVectorIndexOp",
     "RenameVectorIndexOp",
+    "SwapVectorIndexOp",
     "UpdateVectorExtensionOp",
 ]

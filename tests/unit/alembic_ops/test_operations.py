@@ -18,6 +18,7 @@ from alembic_ops.operations import (
     DropVectorExtensionOp,
     DropVectorIndexOp,
     RebuildVectorIndexOp,
+    SwapVectorIndexOp,
     UpdateVectorExtensionOp,
 )
 from alembic_ops.state import IndexDefinition
@@ -51,6 +52,7 @@ OPERATIONS = [
     DropVectorIndexOp(name="ix", table_name="document"),
     DropVectorIndexOp(name="ix", table_name="document", definition=HALVES, schema="app", concurrently=False),
     RebuildVectorIndexOp(name="ix", table_name="document"),
+    SwapVectorIndexOp(name="ix", replacement="ix_v2", table_name="document", schema="app"),
     RebuildVectorIndexOp(name="ix", table_name="document", definition=HALVES, build=Build(workers=0), schema="app"),
 ]
 
