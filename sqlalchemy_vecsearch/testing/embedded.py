@@ -152,8 +152,9 @@ def start_embedded_server(
     directory: Path | None = None,
     settings: Mapping[str, str | float] | None = None,
     durable: bool | None = None,
+    port: int | None = None,
 ) -> EmbeddedServer:
-    """Start a PostgreSQL with pgvector on a free port of 127.0.0.1; it is ready when this returns.
+    """Start a PostgreSQL with pgvector on 127.0.0.1; it is ready when this returns.
 
     Takes about a second for a new cluster, a tenth of that for an existing one. The server ends with this process,
     also when that is killed. As root it runs as the user nobody, because PostgreSQL refuses to run as root.
@@ -164,10 +165,11 @@ def start_embedded_server(
             removed with the server.
         settings: server settings besides the defaults, such as {"shared_preload_libraries": "pg_stat_statements"}.
         durable: whether commits reach the disk, as in production; None means only with a directory of your own.
+        port: the TCP port; None takes one that is free.
 
     Raises:
-        ServerError: no wheel with a server is installed, the directory is in use or cannot be used, or the server
-            does not start.
+        ServerError: no wheel with a server is installed, the directory or the port is in use or cannot be used, or the
+            server does not start.
 
     Example:
         >>> server = start_embedded_server()
@@ -187,11 +189,12 @@ def start_embedded_server(
         "password": password,
         "initdb_arguments": initdb_arguments(chosen.postgres_major),
         "settings": [f"{name}={value}" for name, value in wished.items()],
+        "port": port,
         "remove": str(home) if directory is None else None,
         "user": user,
     }
-    port = keeper.send(json.dumps(request))
-    return EmbeddedServer(installation=chosen, directory=home, port=port, password=password, _keeper=keeper)
+    answered_port = keeper.send(json.dumps(request))
+    return EmbeddedServer(installation=chosen, directory=home, port=answered_port, password=password, _keeper=keeper)
 
 
 def initdb_arguments(postgres_major: int) -> list[str]:

@@ -40,6 +40,7 @@ class Request:
         password: of the role postgres, for a cluster that does not exist yet.
         initdb_arguments: besides the directory and the password file.
         settings: "name=value" given to the server at each start.
+        port: the TCP port of 127.0.0.1, or None for a free one.
         remove: the directory to remove afterwards, or None to keep everything.
         user: user and group the server runs as, or None for our own.
     """
@@ -49,6 +50,7 @@ class Request:
     password: str
     initdb_arguments: list[str]
     settings: list[str]
+    port: int | None
     remove: str | None
     user: list[int] | None
 
@@ -191,7 +193,7 @@ def free_port() -> int:
 def serve(keeper: Keeper) -> None:
     """Start the server, then obey commands until the input ends."""
     keeper.prepare()
-    port = keeper.start()
+    port = keeper.start(keeper.request.port)
     _answer(port=port)
     for line in sys.stdin:
         if line.strip() == "restart":

@@ -1,0 +1,37 @@
+"""The commands by their names: a module each, and a line each at the end of this one."""
+
+from importlib import metadata
+from typing import Annotated
+
+import typer
+
+from sqlalchemy_vecsearch.cli import demo
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    name="vecsearch",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"vecsearch {metadata.version('sqlalchemy-vecsearch')}")
+        raise typer.Exit
+
+
+@app.callback()
+def vecsearch(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and leave.")
+    ] = False,
+) -> None:
+    """Vector search for SQLAlchemy, from the shell."""
+
+
+app.command("demo")(demo.demo)

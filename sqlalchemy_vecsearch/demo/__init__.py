@@ -1,0 +1,1 @@
+"""The runnable example: an ordinary application whose texts are searched by meaning."""
