@@ -56,12 +56,15 @@ def blocks(target: CopyTarget, arrays: Sequence[Array], advance: Callable[[int],
         block = np.zeros(len(parts[0]), dtype=record)
         block["count"] = len(arrays)
         for number, (server, part) in enumerate(zip(target.server, parts, strict=True)):
+            values = part
             if server.is_dense:
                 _check_vectors(target, server, part, start)
+            if server.is_bits:
+                values = np.packbits(part, axis=1)
+            if part.ndim > 1:
                 block[f"dimensions_{number}"] = part.shape[1]
-            block[f"length_{number}"] = _length(server, part)
-            with np.errstate(over="ignore"):
-                block[f"value_{number}"] = part
+            block[f"length_{number}"] = _length(record, number)
+            block[f"value_{number}"] = values
         yield block.tobytes()
         advance(len(block))
     yield TRAILER
@@ -71,6 +74,9 @@ def _fixed_width_array(column: Column[Any], server: ServerColumn, values: Any) -
     if server.is_dense:
         is_matrix = isinstance(values, np.ndarray) and values.ndim == 2 and values.dtype.kind in "fiu"  # noqa: PLR2004
         return values if is_matrix else None
+    if server.is_bits:
+        is_matrix = isinstance(values, np.ndarray) and values.ndim == 2 and values.dtype == np.bool_  # noqa: PLR2004
+        return values if is_matrix and values.shape[1] == server.dimensions else None
     code = _NUMBERS.get(server.type_name)
     if code is None or not isinstance(column.type, _PLAIN_TYPES):
         return None
@@ -95,18 +101,22 @@ def _fields(target: CopyTarget, arrays: Sequence[Array]) -> list[tuple[Any, ...]
     for number, (server, array) in enumerate(zip(target.server, arrays, strict=True)):
         fields.append((f"length_{number}", ">i4"))
         if server.is_dense:
-            fields.append((f"dimensions_{number}", ">u2"))
-            fields.append((f"unused_{number}", ">u2"))
+            fields += [(f"dimensions_{number}", ">u2"), (f"unused_{number}", ">u2")]
             fields.append((f"value_{number}", _VECTORS[server.type_name], (array.shape[1],)))
+        elif server.is_bits:
+            fields.append((f"dimensions_{number}", ">i4"))
+            fields.append((f"value_{number}", "u1", ((array.shape[1] + 7) // 8,)))
         else:
             fields.append((f"value_{number}", _NUMBERS[server.type_name]))
     return fields
 
 
-def _length(server: ServerColumn, part: Array) -> int:
-    if server.is_dense:
-        return 4 + int(part.shape[1]) * np.dtype(_VECTORS[server.type_name]).itemsize
-    return np.dtype(_NUMBERS[server.type_name]).itemsize
+def _length(record: np.dtype[Any], number: int) -> int:
+    """Return the bytes between the length of a value and the end of the value."""
+    fields = record.fields
+    assert fields is not None
+    length, value = fields[f"length_{number}"], fields[f"value_{number}"]
+    return int(value[1]) + value[0].itemsize - int(length[1]) - length[0].itemsize
 
 
 def _check_vectors(target: CopyTarget, server: ServerColumn, part: Array, start: int) -> None:

@@ -40,6 +40,12 @@ class BIT(_BIT):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({'' if self.length is None else f'length={self.length}'})"
 
+    def bind_processor(self, dialect: Dialect) -> Any:  # SQLAlchemy's own processor, whose type is not public
+        """Return SQLAlchemy's processor, once the connections know what it makes."""
+        if dialect.driver == "psycopg":
+            teach_connections(dialect)
+        return super().bind_processor(dialect)
+
     def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
         """Return the best form that the driver can send."""
         if value is None:
@@ -48,7 +54,6 @@ class BIT(_BIT):
             return _asyncpg_bits(value, self.length)
         bits = checked_bits(value, self.length)
         if dialect.driver == "psycopg":
-            teach_connections(dialect)
             return BitWire(bits.to_binary())
         return bits.to_text()
 

@@ -24,3 +24,8 @@ def terms(rows, dimensions, seed=7):
 def signatures(rows, dimensions, seed=7):
     """Return the signs of the vectors, as binary quantisation keeps them."""
     return embeddings(rows, dimensions, seed) > 0
+
+
+def bit_text(bits):
+    """Return the booleans as text, which is what pgvector.sqlalchemy hands to the driver."""
+    return (bits.view(np.uint8) + ord("0")).tobytes().decode()

@@ -12,7 +12,7 @@ from sqlalchemy import Integer, MetaData, create_engine, insert, text
 from sqlalchemy.orm import DeclarativeBase, Session, mapped_column
 
 import sqlalchemy_vecsearch as ours
-from tests.benchmarks.corpus import embeddings, signatures, terms
+from tests.benchmarks.corpus import bit_text, embeddings, signatures, terms
 from tests.benchmarks.timing import interleaved
 
 STORAGES = {
@@ -48,7 +48,7 @@ def _forms(engine, storage, type_name, vectors, dimensions):
     theirs_table, their_class = _declare(getattr(stock, type_name)(dimensions))
     our_table, our_class = _declare(getattr(ours, type_name)(dimensions))
     # A stock BIT takes what the driver takes: text.
-    their_rows = ["".join("01"[bit] for bit in row) for row in vectors] if storage == "bit" else list(vectors)
+    their_rows = [bit_text(row) for row in vectors] if storage == "bit" else list(vectors)
     our_rows = list(vectors)
     numbers = np.arange(1, len(vectors) + 1, dtype=np.int32)
 

@@ -11,7 +11,7 @@ from sqlalchemy import Integer, MetaData, create_engine, make_url, select, text
 from sqlalchemy.orm import DeclarativeBase, Session, mapped_column
 
 import sqlalchemy_vecsearch as ours
-from tests.benchmarks.corpus import embeddings, signatures, terms
+from tests.benchmarks.corpus import bit_text, embeddings, signatures, terms
 from tests.benchmarks.timing import interleaved
 
 CORPORA = {"vector": embeddings, "halfvec": embeddings, "sparsevec": terms, "bit": signatures}
@@ -87,6 +87,7 @@ def _forms(connection, raw, storage, queries, dimensions):
     theirs, _ = _declare(stock_type(dimensions))
     lists, entity = _declare(our_type(dimensions))
     wrap = WRAPPERS[storage]
+    wrapped = [wrap(query) for query in queries]
     session = Session(connection)
 
     def prepared(columns, convert):
@@ -94,7 +95,7 @@ def _forms(connection, raw, storage, queries, dimensions):
 
         def run(number):
             with raw.cursor(binary=True) as cursor:
-                cursor.execute(statement, (wrap(queries[number]),), prepare=True)
+                cursor.execute(statement, (wrapped[number],), prepare=True)
                 return [convert(row) for row in cursor.fetchall()]
 
         return run
@@ -112,7 +113,7 @@ def _forms(connection, raw, storage, queries, dimensions):
         session.expunge_all()
         return found
 
-    plain = (lambda query: "".join("01"[bit] for bit in query)) if storage == "bit" else lambda query: query
+    plain = bit_text if storage == "bit" else lambda query: query
     ids = {
         "prepared psycopg, binary": prepared("id", lambda row: row[0]),
         "Core, pgvector.sqlalchemy": core(theirs, "id", convert=plain),

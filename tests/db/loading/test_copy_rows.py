@@ -104,6 +104,8 @@ wide = Table(
 )
 items = Table("item", metadata, Column("id", Integer, primary_key=True), Column("embedding", VECTOR(3)))
 
+signatures = Table("signature", metadata, Column("id", Integer, primary_key=True), Column("bits", BIT(4)))
+
 
 def wide_row(number):
     return {
@@ -207,6 +209,16 @@ def test_columns_of_mixed_kinds_arrive(run):
             (None, None, False, [0, 1, 0], None),
             ("c", 1.0, True, [0, 0, 1], [1, 1, 1]),
         ]
+
+    run(check)
+
+
+def test_a_matrix_of_bits_arrives(run):
+    def check(connection):
+        metadata.create_all(connection)
+        bits = np.array([[True, False, True, True], [False, True, False, False]])
+        assert copy_rows(connection, signatures, {"id": [1, 2], "bits": bits}) == 2
+        assert connection.scalars(select(signatures.c.bits).order_by(signatures.c.id)).all() == ["1011", "0100"]
 
     run(check)
 
