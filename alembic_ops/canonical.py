@@ -30,10 +30,11 @@ _DEFAULTS: Final = {HNSW.name: HNSW.defaults, IVFFlat.name: IVFFlat.defaults}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """A wished index, and what happens to the columns of its table before it: ALTER TABLE actions as SQL."""
+    """A wished index, and what happens to its table before and after it is there: actions of ALTER TABLE as SQL."""
 
     state: IndexState
     actions: tuple[str, ...] = ()
+    actions_after: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +121,9 @@ BEGIN
         BEGIN
           EXECUTE pg_catalog.format('CREATE INDEX %I ON pg_temp.%I USING %s', 'alembic_ops_probe_' || number,
                                     wish->>'copy', wish->>'index');
+          FOR action IN SELECT a.value FROM pg_catalog.jsonb_array_elements_text(wish->'actions_after') a LOOP
+            EXECUTE pg_catalog.format('ALTER TABLE pg_temp.%I %s', wish->>'copy', action);
+          END LOOP;
           SELECT pg_catalog.jsonb_build_object(
                    'method', m.amname, 'operator_class', o.opcname, 'column_name', a.attname, 'parameters', NULL,
                    'expression', CASE WHEN x.indkey[0] = 0 THEN pg_catalog.pg_get_indexdef(i.oid, 1, true) END,
@@ -173,12 +177,14 @@ def _ask(
 
 
 def _messages(wishes: Sequence[Wish], default_schema: str | None) -> list[dict[str, Any]]:
-    copies: dict[tuple[str, tuple[str, ...]], str] = {}
+    copies: dict[tuple[object, ...], str] = {}
     messages = []
     for wish in wishes:
         table = _qualified(wish.state.schema or default_schema, wish.state.table_name)
-        copy = copies.setdefault((table, wish.actions), f"alembic_ops_copy_{len(copies)}")
-        messages.append({"copy": copy, "table": table, "actions": wish.actions, "index": _index_sql(wish.state)})
+        alone = wish.state if wish.actions_after else None  # a copy that changes afterwards serves one index only
+        copy = copies.setdefault((table, wish.actions, alone), f"alembic_ops_copy_{len(copies)}")
+        message = {"copy": copy, "table": table, "actions": wish.actions, "actions_after": wish.actions_after}
+        messages.append(message | {"index": _index_sql(wish.state)})
     return messages
 
 

@@ -40,6 +40,11 @@ class ColumnChanges:
     renamed: dict[str, str] = field(default_factory=dict)
     actions: list[str] = field(default_factory=list)
 
+    @property
+    def renames(self) -> tuple[str, ...]:
+        """The renames alone, as actions of ALTER TABLE."""
+        return tuple(_rename_sql(old, new) for old, new in self.renamed.items())
+
     def needed_by(self, definition: IndexDefinition) -> bool:
         """Say whether an index needs a column that is new or has a new name."""
         return _mentions(definition, self.added | set(self.renamed.values()))
@@ -52,6 +57,10 @@ class ColumnChanges:
 def _mentions(definition: IndexDefinition, columns: Iterable[str]) -> bool:
     sql = f"{definition.expression or ''} {definition.predicate or ''}"
     return any(name == definition.column or re.search(rf"\b{re.escape(name)}\b", sql) for name in columns)
+
+
+def _rename_sql(old: str, new: str) -> str:
+    return f"RENAME COLUMN {PREPARER.quote(old)} TO {PREPARER.quote(new)}"
 
 
 class RenameColumnOp(AlterColumnOp):
@@ -150,7 +159,7 @@ def _with_renames(operations: list[MigrateOperation], table: Table, found: Colum
         return operations
     _warn_of_rename(table, old, new)
     found.renamed[old.name] = new.name
-    found.actions.append(f"RENAME COLUMN {PREPARER.quote(old.name)} TO {PREPARER.quote(new.name)}")
+    found.actions.append(_rename_sql(old.name, new.name))
     rename = RenameColumnOp(
         table.name,
         old.name,

@@ -89,13 +89,13 @@ class IndexComparison:
     def with_the_table(self, state: IndexState) -> bool:
         """Say whether the index changes in one transaction with its table, which nobody can use meanwhile."""
         table = self.tables[state.schema, state.table_name]
-        columns = self.columns.get(table.key, _NO_CHANGES)
+        columns = self._columns(state)
         definition = self.originals[state]
         return table.current is None or table.wished is None or bool(columns.retyped) or columns.take_away(definition)
 
     def after_the_table(self, state: IndexState) -> bool:
         """Say whether the index needs what the revision does to its table first."""
-        return self.columns.get((state.schema, state.table_name), _NO_CHANGES).needed_by(self.originals[state])
+        return self._columns(state).needed_by(self.originals[state])
 
     def _is_compared(self, state: IndexState) -> bool:
         table = self.tables.get((state.schema, state.table_name))
@@ -139,16 +139,23 @@ class IndexComparison:
             postgresql_where=None if definition.predicate is None else text(definition.predicate),
         )
 
-    def _canonical_current(self, current: Iterable[IndexState]) -> list[IndexState]:
-        return [self._remembered(self._after_renames(state), state.definition) for state in current]
+    def _canonical_current(self, current: list[IndexState]) -> list[IndexState]:
+        """Return the indexes as they will be when the columns that they follow have their new names."""
+        followers = [state for state in current if self._columns(state).renamed]
+        assert self.context.connection is not None, "autogenerate needs a database"
+        answers = normalised(
+            self.context.connection,
+            [Wish(state=state, actions_after=self._columns(state).renames) for state in followers],
+            extension_schema=None if self.extension.visible else self.extension.schema,
+        )
+        later = dict(zip(followers, answers, strict=True))
+        return [self._remembered(self._as_later(state, later.get(state)), state.definition) for state in current]
 
-    def _after_renames(self, state: IndexState) -> IndexState:
-        """Return an index as it will be when the columns of its table have their new names: it follows them."""
-        renamed = self.columns.get((state.schema, state.table_name), _NO_CHANGES).renamed
-        column = state.definition.column
-        if column is None or column not in renamed:
+    def _as_later(self, state: IndexState, answer: IndexDefinition | Refusal | None) -> IndexState:
+        if answer is None or isinstance(answer, Refusal):
             return state
-        return replace(state, definition=replace(state.definition, column=renamed[column]))
+        column = self._columns(state).renamed.get(str(state.definition.column), answer.column)
+        return replace(state, definition=replace(answer, column=column))
 
     def _canonical_wished(self, wished: Iterable[DeclaredIndex], current: Iterable[IndexState]) -> list[IndexState]:
         present = {(state.schema, state.table_name, state.name): state for state in current}
@@ -177,7 +184,10 @@ class IndexComparison:
         return current is not None and self.extension.version is not None
 
     def _actions(self, state: IndexState) -> tuple[str, ...]:
-        return tuple(self.columns.get((state.schema, state.table_name), _NO_CHANGES).actions)
+        return tuple(self._columns(state).actions)
+
+    def _columns(self, state: IndexState) -> ColumnChanges:
+        return self.columns.get((state.schema, state.table_name), _NO_CHANGES)
 
     def _remembered(self, state: IndexState, written: IndexDefinition) -> IndexState:
         comparable = replace(state, definition=canonical(state.definition))

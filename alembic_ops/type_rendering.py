@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from pgvector.sqlalchemy import BIT
+from sqlalchemy.types import TypeDecorator
+
+from alembic_ops.type_changes import is_embedding_type
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -47,6 +52,9 @@ class _TypeRenderer:
 
 
 def _rendered(type_: Any, context: AutogenContext) -> str | bool:  # Any: a type of any library
+    if isinstance(type_, TypeDecorator) and not isinstance(type_, BIT) and is_embedding_type(type_, context.dialect):
+        # a revision must not change with the app's own class, and need not import it
+        return _rendered(type_.load_dialect_impl(context.dialect), context)
     module: str = type(type_).__module__
     for package, home in _VECTOR_MODULES.items():
         if module == package or module.startswith(package + "."):

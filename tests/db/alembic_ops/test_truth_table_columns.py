@@ -1,0 +1,252 @@
+"""Every change of a vector column that Alembic alone misses, proposes wrongly, or writes so that it fails."""
+
+import pytest
+from pgvector.sqlalchemy import BIT, HALFVEC, SPARSEVEC, VECTOR
+from sqlalchemy import ARRAY, Column, Computed, Double, Index, Integer, MetaData, String, Table, cast, text
+from sqlalchemy.types import TypeDecorator
+
+from alembic_ops.errors import VectorMigrationWarning, VectorsInTheWayError
+from sqlalchemy_vecsearch import types as ours
+
+VALUES = {
+    "vector": "INSERT INTO items (embedding) SELECT ARRAY[i, 7 - i, 1]::vector(3) FROM generate_series(1, 20) i",
+    "bit": "INSERT INTO items (embedding) SELECT '101' FROM generate_series(1, 20) i",
+    "array": "INSERT INTO items (embedding) SELECT ARRAY['[1,2,3]'::vector, '[4,5,6]'::vector]",
+    "floats": "INSERT INTO items (embedding) SELECT ARRAY[i, 7 - i, 1]::float8[] FROM generate_series(1, 20) i",
+    "text": "INSERT INTO items (embedding) SELECT '[1,2,3]'",
+}
+
+
+class Tagged(TypeDecorator):
+    impl = HALFVEC
+    cache_ok = True
+
+
+def models(type_=None, *, operators=None, name="embedding", using="hnsw", element=None, **options):
+    metadata = MetaData()
+    items = Table("items", metadata, Column("id", Integer, primary_key=True))
+    if type_ is not None:
+        column = Column(name, type_, key="embedding", **options)
+        items.append_column(column)
+        if operators is not None:
+            indexed = column if element is None else element(column).label("embedding")
+            Index("ix_e", indexed, postgresql_using=using, postgresql_ops={"embedding": operators})
+    return metadata
+
+
+L2, HALF = "vector_l2_ops", "halfvec_l2_ops"
+ALTER, CREATE, DROP, REBUILD = (
+    "alter_embedding_type",
+    "create_vector_index",
+    "drop_vector_index",
+    "rebuild_vector_index",
+)
+
+
+def as_vector(size):
+    return lambda column: cast(column, VECTOR(size))
+
+
+FOLLOWING = {
+    "vector to halfvec": (models(VECTOR(3)), models(HALFVEC(3)), [ALTER], "vector"),
+    "halfvec to vector": (models(HALFVEC(3)), models(VECTOR(3)), [ALTER], "vector"),
+    "halfvec to sparsevec": (models(HALFVEC(3)), models(SPARSEVEC(3)), [ALTER], "vector"),
+    "vector to sparsevec": (models(VECTOR(3)), models(SPARSEVEC(3)), [ALTER], "vector"),
+    "vector to halfvec with its index": (models(VECTOR(3), operators=L2), models(HALFVEC(3), operators=HALF), [DROP, ALTER, CREATE], "vector"),
+    "halfvec to sparsevec with its index": (models(HALFVEC(3), operators=HALF), models(SPARSEVEC(3), operators="sparsevec_ip_ops"), [DROP, ALTER, CREATE], "vector"),
+    "dimensions lost": (models(VECTOR(3)), models(VECTOR()), [ALTER], "vector"),
+    "dimensions gained": (models(VECTOR()), models(VECTOR(3)), [ALTER], "vector"),
+    "dimensions lost with the index": (models(VECTOR(3), operators=L2), models(VECTOR()), [DROP, ALTER], "vector"),
+    "dimensions lost, the index over a cast": (models(VECTOR(3), operators=L2), models(VECTOR(), operators=L2, element=as_vector(3)), [DROP, ALTER, CREATE], "vector"),
+    "dimensions gained under an index": (models(VECTOR(), operators=L2, element=as_vector(3)), models(VECTOR(3), operators=L2), [DROP, ALTER, CREATE], "vector"),
+    "a cast that is needed no more": (models(HALFVEC(3), operators=L2, element=as_vector(3)), models(VECTOR(3), operators=L2, element=as_vector(3)), [DROP, ALTER, CREATE], "vector"),
+    "floats to vector": (models(ARRAY(Double())), models(VECTOR(3)), [ALTER], "floats"),
+    "text to vector": (models(String()), models(VECTOR(3)), [ALTER], "text"),
+    "arrays": (models(ARRAY(VECTOR(3))), models(ARRAY(HALFVEC(3))), [ALTER], "array"),
+    "type decorator": (models(VECTOR(3)), models(Tagged()), [ALTER], "vector"),
+    "variant": (models(VECTOR(3)), models(String().with_variant(HALFVEC(3), "postgresql")), [ALTER], "vector"),
+    "type and nullability": (models(VECTOR(3)), models(HALFVEC(3), nullable=False), [ALTER, "alter_column"], "vector"),
+    "our types": (models(VECTOR(3)), models(ours.HALFVEC(3)), [ALTER], "vector"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", FOLLOWING)
+def test_vectors_follow_their_column_with_its_indexes(project, case):
+    old, new, operations, rows = FOLLOWING[case]
+    old.create_all(project.engine)
+    project.metadata = old
+    assert project.proposes_nothing()
+    project.execute(VALUES[rows])
+    project.metadata = new
+    project.cycle(*operations)
+    with project.engine.connect() as connection:
+        assert connection.scalar(text("SELECT count(embedding) FROM items")) > 0
+
+
+STAYING = {
+    "more dimensions": (models(VECTOR(3)), models(VECTOR(4)), [ALTER], "vector"),
+    "more dimensions with the index": (models(VECTOR(3), operators=L2), models(VECTOR(4), operators=L2), [ALTER], "vector"),
+    "other storage and dimensions": (models(VECTOR(3), operators=L2), models(HALFVEC(2), operators=HALF), [DROP, ALTER, CREATE], "vector"),
+    "vector to bits": (models(VECTOR(3)), models(BIT(3)), [ALTER], "vector"),
+    "more bits": (models(BIT(3)), models(BIT(4)), [ALTER], "bit"),
+    "arrays of other dimensions": (models(ARRAY(VECTOR(3))), models(ARRAY(VECTOR(4))), [ALTER], "array"),
+    "dimensions gained, but others": (models(VECTOR()), models(VECTOR(4)), [ALTER], "vector"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", STAYING)
+def test_vectors_that_cannot_follow_are_not_lost(project, case):
+    old, new, operations, rows = STAYING[case]
+    old.create_all(project.engine)
+    project.metadata = new
+    project.cycle(*operations)
+    project.downgrade("base")
+    before = project.catalog()
+    project.execute(VALUES[rows])
+    with pytest.raises(VectorsInTheWayError) as caught:
+        project.upgrade()
+    type_ = new.tables["items"].c.embedding.type
+    assert str(caught.value) == (
+        f"The column 'items.embedding' holds vectors that cannot become {type_!r}. "
+        "Another number of dimensions is another embedding model, and nothing converts one into the other. "
+        "Give op.alter_embedding_type() a using= expression, or discard_vectors=True to set them all to NULL and embed"
+        " the rows again, or keep both columns until all rows are embedded with op.begin_reembedding()."
+    )
+    assert project.catalog() == before
+    with project.engine.connect() as connection:
+        assert connection.scalar(text("SELECT count(embedding) FROM items")) > 0
+
+
+def edited(project, old, new):
+    revision = project.autogenerate()
+    source = revision.whole
+    up, mark, down = source.partition("def downgrade()")
+    assert old in up
+    revision.path.write_text(up.replace(old, new) + mark + down)
+
+
+def test_a_using_expression_makes_the_new_vectors(project):
+    models(VECTOR(3), operators=L2).create_all(project.engine)
+    project.execute(VALUES["vector"])
+    project.metadata = models(VECTOR(2), operators=L2)
+    edited(project, "VECTOR(2),", "VECTOR(2), using='subvector(embedding, 1, 2)::vector(2)',")
+    project.upgrade()
+    assert project.proposes_nothing()
+    with project.engine.connect() as connection:
+        assert connection.scalar(text("SELECT embedding::text FROM items ORDER BY id LIMIT 1")) == "[1,6]"
+
+
+def test_vectors_are_thrown_away_by_name(project):
+    models(VECTOR(3), operators=L2).create_all(project.engine)
+    project.execute(VALUES["vector"])
+    project.metadata = models(VECTOR(4), operators=L2)
+    edited(project, "VECTOR(4),", "VECTOR(4), discard_vectors=True,")
+    project.upgrade()
+    assert project.proposes_nothing()
+    with project.engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*), count(embedding) FROM items")).one() == (20, 0)
+
+
+def test_the_operation_by_hand_takes_the_plain_indexes_along(project):
+    models(VECTOR(3), operators="vector_cosine_ops").create_all(project.engine)
+    project.execute(VALUES["vector"])
+    project.metadata = models(HALFVEC(3), operators="halfvec_cosine_ops")
+    revision = project.autogenerate()
+    revision.path.write_text(
+        revision.path.read_text().partition("def upgrade()")[0]
+        + "import sqlalchemy_vecsearch\n\ndef upgrade() -> None:\n"
+        "    op.alter_embedding_type('items', 'embedding', existing_type=pgvector.sqlalchemy.VECTOR(3), type_=pgvector.sqlalchemy.HALFVEC(3))\n"
+        "def downgrade() -> None:\n"
+        "    op.alter_embedding_type('items', 'embedding', existing_type=pgvector.sqlalchemy.HALFVEC(3), type_=pgvector.sqlalchemy.VECTOR(3))\n"
+    )
+    before = project.catalog()
+    project.upgrade()
+    assert project.proposes_nothing()
+    project.downgrade()
+    assert project.catalog() == before
+
+
+def test_a_renamed_column_keeps_its_vectors_and_its_index(project):
+    models(VECTOR(3), operators=L2).create_all(project.engine)
+    project.execute(VALUES["vector"])
+    project.metadata = models(VECTOR(3), operators=L2, name="vector")
+    with pytest.warns(VectorMigrationWarning) as caught:
+        revision = project.autogenerate()
+    assert [str(one.message) for one in caught] == [
+        "The column 'embedding' of the table 'items' is taken to be renamed to 'vector'. "
+        "Both have one type, and dropping the one would throw its vectors away. "
+        "If 'vector' is for other vectors, replace the op.alter_column() by op.add_column() and op.drop_column()."
+    ]
+    assert revision.upgrade.count("op.") == 1
+    project.upgrade()
+    assert project.proposes_nothing()
+    with project.engine.connect() as connection:
+        assert connection.scalar(text("SELECT count(vector) FROM items")) == 20
+    after = project.catalog()
+    project.downgrade()
+    with project.engine.connect() as connection:
+        assert connection.scalar(text("SELECT count(embedding) FROM items")) == 20
+    project.upgrade()
+    assert project.catalog() == after
+
+
+def test_a_renamed_column_under_an_index_over_an_expression(project):
+    models(VECTOR(3), operators=HALF, element=lambda column: cast(column, HALFVEC(3))).create_all(project.engine)
+    project.execute(VALUES["vector"])
+    project.metadata = models(VECTOR(3), operators=HALF, element=lambda column: cast(column, HALFVEC(3)), name="vector")
+    with pytest.warns(VectorMigrationWarning):
+        assert project.autogenerate().upgrade.count("op.") == 1
+    project.upgrade()
+    assert project.proposes_nothing()
+
+
+def test_a_new_column_and_its_index_on_a_table_with_rows(project):
+    models().create_all(project.engine)
+    project.execute("INSERT INTO items SELECT FROM generate_series(1, 20)")
+    project.metadata = models(VECTOR(3), operators=L2)
+    revision = project.cycle("add_column", CREATE)
+    assert "concurrently=False" not in revision.upgrade
+
+
+def test_a_column_that_goes_takes_its_index_and_brings_it_back(project):
+    models(VECTOR(3), operators=L2).create_all(project.engine)
+    project.metadata = models()
+    project.cycle(DROP, "drop_column", rows=VALUES["vector"])
+
+
+def test_a_table_that_goes_takes_its_index_and_brings_it_back(project):
+    models(VECTOR(3), operators=L2).create_all(project.engine)
+    project.metadata = MetaData()
+    project.cycle(DROP, "drop_table", rows=VALUES["vector"])
+
+
+@pytest.mark.parametrize("type_", [VECTOR(3), HALFVEC(3), SPARSEVEC(3), ARRAY(VECTOR(3)), BIT(3)], ids=repr)
+def test_columns_of_every_type_are_created_and_then_equal(project, type_):
+    project.metadata = models(type_)
+    project.cycle("create_table")
+
+
+DEFAULTS = {
+    "vector": (VECTOR(3), "[1,2,3]", "[1,2,4]"),
+    "halfvec": (HALFVEC(3), text("'[1,2,3]'"), text("'[1,2,4]'::halfvec")),
+    "sparsevec": (SPARSEVEC(3), "{1:1}/3", "{1:2}/3"),
+    "bit": (BIT(3), text("B'101'"), text("B'111'")),
+}
+
+
+@pytest.mark.parametrize("case", DEFAULTS)
+def test_server_defaults_are_equal_to_themselves(project, case):
+    type_, default, _ = DEFAULTS[case]
+    project.options = {"compare_server_default": True}
+    project.metadata = models(type_, server_default=default)
+    project.cycle("create_table")
+
+
+def test_a_computed_column_is_equal_to_itself(project):
+    def computed(type_):
+        metadata = models(VECTOR(3))
+        metadata.tables["items"].append_column(Column("half", type_, Computed("embedding::halfvec(3)", persisted=True)))
+        return metadata
+
+    project.metadata = computed(HALFVEC(3))
+    project.cycle("create_table")
