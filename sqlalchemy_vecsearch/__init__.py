@@ -27,7 +27,10 @@ from sqlalchemy_vecsearch.search.batch import nearest_each
 from sqlalchemy_vecsearch.search.block import search_settings
 from sqlalchemy_vecsearch.search.counting import count_within
 from sqlalchemy_vecsearch.search.distances import distance, similarity
+from sqlalchemy_vecsearch.search.fusion import RRF, Weighted
 from sqlalchemy_vecsearch.search.grouping import nearest_per_group
+from sqlalchemy_vecsearch.search.hybrid import hybrid
+from sqlalchemy_vecsearch.search.legs import dense, fulltext, sparse, trigram
 from sqlalchemy_vecsearch.search.nearest import nearest
 from sqlalchemy_vecsearch.search.pairs import similar_pairs
 from sqlalchemy_vecsearch.search.queries import embedding_of
@@ -39,6 +42,7 @@ __all__ = [
     "BIT",
     "HALFVEC",
     "HNSW",
+    "RRF",
     "SPARSEVEC",
     "VECTOR",
     "ChunkMixin",
@@ -67,14 +71,18 @@ __all__ = [
     "VectorIndex",
     "VectorValueError",
     "VersionedEmbeddingMixin",
+    "Weighted",
     "acopy_rows",
     "copy_rows",
     "count_within",
     "declaration_of",
+    "dense",
     "describe_index",
     "distance",
     "embedding_column",
     "embedding_of",
+    "fulltext",
+    "hybrid",
     "nearest",
     "nearest_each",
     "nearest_per_group",
@@ -82,6 +90,8 @@ __all__ = [
     "search_settings",
     "similar_pairs",
     "similarity",
+    "sparse",
+    "trigram",
     "tune",
     "vector_index",
 ]

@@ -18,7 +18,7 @@ from sqlalchemy_vecsearch.search.forms import (
 from sqlalchemy_vecsearch.search.identity import row_keys
 from sqlalchemy_vecsearch.search.queries import bound_query, exclusions
 from sqlalchemy_vecsearch.search.searched import refuse_foreign, searched_column
-from sqlalchemy_vecsearch.search.statements import as_select, only_columns, tie_breaks, without_filter
+from sqlalchemy_vecsearch.search.statements import as_select, only_columns, refuse_offset, tie_breaks, without_filter
 from sqlalchemy_vecsearch.settings import require_setting
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ def prepared(
         SearchError: the source can not be searched, or the column is not of it.
     """
     statement = as_select(source)
+    refuse_offset(statement)
     searched = searched_column(column, metric, exact=exact)
     refuse_foreign(statement, searched)
     return statement, searched

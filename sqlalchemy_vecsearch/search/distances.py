@@ -69,10 +69,11 @@ def similarity(column: Any, query: Query, metric: Metric | str | None = None) ->
         VectorValueError: the query is no vector of the column's length.
     """
     searched = searched_column(column, metric, exact=True)
-    return _similarity(distance_between(searched.element, bound_query(query, searched), searched.metric), searched)
+    return similarity_of(distance_between(searched.element, bound_query(query, searched), searched.metric), searched)
 
 
-def _similarity(found: ColumnElement[float], searched: SearchedColumn) -> ColumnElement[float]:
+def similarity_of(found: ColumnElement[float], searched: SearchedColumn) -> ColumnElement[float]:
+    """Return the similarity that belongs to a distance."""
     one = literal_column("1", Float(53))
     match searched.metric:
         case Metric.COSINE | Metric.JACCARD:

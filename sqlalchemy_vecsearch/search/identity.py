@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sqlalchemy.orm import QueryableAttribute
 
@@ -13,10 +13,18 @@ from sqlalchemy_vecsearch.search.statements import leaves, only_columns, reads_o
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, FromClause, Label
 
-    from sqlalchemy_vecsearch.search.searched import SearchedColumn
     from sqlalchemy_vecsearch.search.statements import Statement
 
 __all__ = ["RowKeys", "entity_key", "identity_of", "row_keys"]
+
+
+class Searched(Protocol):
+    """A column that is searched, with its name for messages."""
+
+    @property
+    def element(self) -> Any: ...  # Any: a mapped attribute or a column
+    @property
+    def label(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +61,7 @@ def entity_key(element: Any) -> tuple[Any, ...]:
     return tuple(element.table.primary_key)
 
 
-def identity_of(statement: Statement, searched: SearchedColumn) -> tuple[tuple[ColumnElement[Any], bool], ...] | None:
+def identity_of(statement: Statement, searched: Searched) -> tuple[tuple[ColumnElement[Any], bool], ...] | None:
     """Return the columns that tell each row of the statement from every other, and whether each may be NULL.
 
     That is the primary key of the searched entity, and with joins the keys of everything that is joined: a document
@@ -73,7 +81,7 @@ def identity_of(statement: Statement, searched: SearchedColumn) -> tuple[tuple[C
     return tuple(found)
 
 
-def row_keys(statement: Statement, searched: SearchedColumn) -> RowKeys:
+def row_keys(statement: Statement, searched: Searched) -> RowKeys:
     """Return the keys of a statement's rows.
 
     Raises:

@@ -132,6 +132,20 @@ def _conjuncts(criteria: Iterable[ColumnElement[bool]]) -> Iterator[ColumnElemen
             yield criterion
 
 
+def refuse_offset(statement: Statement) -> None:
+    """Check that a statement has no OFFSET, for the forms that do not count from the nearest row.
+
+    Raises:
+        SearchError: it has one.
+    """
+    if statement._offset_clause is not None:
+        raise SearchError(
+            "The statement to search has an OFFSET. "
+            "This search ranks a fixed number of rows, and what comes after them is not known. "
+            "Ask for more rows and leave the first ones out, or page through nearest() or page()."
+        )
+
+
 def without_filter(statement: Statement) -> Statement:
     """Return a copy without WHERE, ORDER BY and OFFSET, for joining to rows that have passed them already."""
     copy = _pinned(statement).order_by(None).offset(None)

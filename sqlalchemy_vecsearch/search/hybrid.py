@@ -1,0 +1,160 @@
+"""Several ways to find rows, fused into one ranking in one statement."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
+
+from sqlalchemy import BigInteger, Float, cast, func, null, select, union_all
+
+from sqlalchemy_vecsearch.errors import SearchError
+from sqlalchemy_vecsearch.search.checking import require_count
+from sqlalchemy_vecsearch.search.fusion import RRF, Fusion, Weighted, require_known_legs
+from sqlalchemy_vecsearch.search.identity import row_keys
+from sqlalchemy_vecsearch.search.legs import DenseLeg, FullTextLeg, TrigramLeg
+from sqlalchemy_vecsearch.search.statements import as_select, refuse_offset, tie_breaks, without_filter
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import FromClause, Select
+
+    from sqlalchemy_vecsearch.search.identity import RowKeys
+    from sqlalchemy_vecsearch.search.legs import Leg
+    from sqlalchemy_vecsearch.search.statements import Statement
+
+__all__ = ["hybrid"]
+
+_Entity = TypeVar("_Entity")
+
+_POOL: Final = 5
+_SMALLEST_POOL: Final = 50
+
+
+@overload
+def hybrid(
+    source: type[_Entity], legs: Sequence[Leg], *, k: int, fusion: Fusion = ..., pool: int | None = ...
+) -> Select[_Entity, float, *tuple[Any, ...]]: ...
+@overload
+def hybrid(
+    source: FromClause | Select[Any], legs: Sequence[Leg], *, k: int, fusion: Fusion = ..., pool: int | None = ...
+) -> Select[Any]: ...  # Any: Python can not type a row of given columns, a float, and more
+def hybrid(
+    source: Any,  # Any: the overloads say which
+    legs: Sequence[Leg],
+    *,
+    k: int,
+    fusion: Fusion | None = None,
+    pool: int | None = None,
+) -> Any:
+    """Return a Select of the ``k`` best rows of several legs together: your columns, then ``score``, best first.
+
+    Each leg is limited to its best ``pool`` rows and served by its own index; all of them see the source's filters, in
+    one snapshot and one round trip. After ``score`` come two columns for each leg, NULL where the leg did not find the
+    row: ``<name>_rank``, from 1, and ``<name>_score``, larger being better.
+
+    Equal scores are ordered by the source's ORDER BY, and then by primary key. With fewer than ``k`` rows in all legs
+    together, there are fewer rows.
+
+    Args:
+        source: a mapped class, an alias, a table, or a Select with its own WHERE, joins, options and columns.
+        legs: at least one of ``dense(...)``, ``sparse(...)``, ``fulltext(...)`` and ``trigram(...)``, of columns that
+            the source reads.
+        k: how many rows, 1 or more.
+        fusion: :class:`RRF` or :class:`Weighted`; None takes ``RRF(60)``.
+        pool: how many rows each leg contributes at the most; None takes ``5 * k``, and at least 50.
+
+    Raises:
+        SearchError: the source, a leg or a number can not be searched with, or a weight names no leg.
+
+    Example:
+        ```text
+        statement = hybrid(
+            select(Document).where(Document.lang == "en"),
+            [dense(Document.embedding, vector), fulltext(Document.fts, "connection pool")],
+            k=10,
+            fusion=RRF(60, {"fulltext": 0.5}),
+        )
+        for document, score, *by_leg in session.execute(statement):
+            print(document.title, score)
+        ```
+    """
+    require_count("k", k, "how many rows to return")
+    count = max(_POOL * int(k), _SMALLEST_POOL)
+    if pool is not None:
+        require_count("pool", pool, "how many rows each leg contributes")
+        count = int(pool)
+    _require_legs(legs)
+    fusion = _checked_fusion(fusion, [leg.name for leg in legs])
+    statement = as_select(source)
+    refuse_offset(statement)
+    statement = statement.where(*(condition for leg in legs for condition in leg.shared_conditions()))
+    keys = row_keys(statement, legs[0])
+    fused = _fused(_arms(statement, keys, legs, fusion, count), keys, legs, int(k))
+    columns = [fused.c.score, *(fused.c[name] for leg in legs for name in _columns_of(leg))]
+    outer = without_filter(statement).where(*keys.matching(fused)).add_columns(*columns)
+    order = (fused.c.score.desc(), *tie_breaks(statement), *(fused.c[name] for name in keys.names))
+    return outer.order_by(*order)
+
+
+def _arms(statement: Statement, keys: RowKeys, legs: Sequence[Leg], fusion: Fusion, count: int) -> list[Statement]:
+    """Return for each leg its rows, with what they add to the score and the columns of all legs."""
+    arms: list[Statement] = []
+    for leg in legs:
+        limited = leg.limited(statement, keys, count).cte().prefix_with("MATERIALIZED")
+        own = [limited.c[name] for name in keys.names]
+        rank = func.row_number().over(order_by=(leg.ranking(limited), *own)).label("rank")
+        ranked = select(*own, limited.c.score, rank).subquery()
+        columns: list[Any] = [ranked.c[name] for name in keys.names]
+        columns.append(fusion.part(leg.name, ranked).label("part"))
+        for each in legs:
+            rank_name, score_name = _columns_of(each)
+            mine = each is leg
+            columns.append((ranked.c.rank if mine else cast(null(), BigInteger)).label(rank_name))
+            columns.append((ranked.c.score if mine else cast(null(), Float(53))).label(score_name))
+        arms.append(select(*columns))
+    return arms
+
+
+def _fused(arms: list[Statement], keys: RowKeys, legs: Sequence[Leg], k: int) -> FromClause:
+    """Return the best rows of all legs together; each leg has a row at most once."""
+    every = union_all(*arms).subquery()
+    own = [every.c[name] for name in keys.names]
+    best = [func.max(every.c[name]).label(name) for leg in legs for name in _columns_of(leg)]
+    score = func.sum(every.c.part).label("score")
+    fused = select(*own, score, *best).group_by(*own).order_by(score.desc(), *own).limit(k)
+    return fused.cte().prefix_with("MATERIALIZED")
+
+
+def _columns_of(leg: Leg) -> tuple[str, str]:
+    return f"{leg.name}_rank", f"{leg.name}_score"
+
+
+def _require_legs(legs: Sequence[Leg]) -> None:
+    strangers = [leg for leg in legs if not isinstance(leg, DenseLeg | FullTextLeg | TrigramLeg)]
+    if strangers or not legs:
+        found = f"{strangers[0]!r} is no leg of a hybrid search" if strangers else "A hybrid search has no legs"
+        raise SearchError(
+            f"{found}. "
+            "It fuses the rankings of at least one search by vectors, words or spelling. "
+            "Pass a list of dense(...), sparse(...), fulltext(...) and trigram(...)."
+        )
+    names = [leg.name for leg in legs]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise SearchError(
+            f"Two legs of the hybrid search are called {twice!r}. "
+            "A leg's name tells its columns and its weight from those of the others. "
+            f"Give one of them another name: dense(..., name='{twice}_2')."
+        )
+
+
+def _checked_fusion(fusion: Fusion | None, names: Sequence[str]) -> Fusion:
+    fusion = RRF() if fusion is None else fusion
+    if not isinstance(fusion, RRF | Weighted):
+        raise SearchError(
+            f"{fusion!r} is no fusion. "
+            "The legs are made one ranking by their ranks or by their scores. "
+            "Pass RRF(60) or Weighted({'dense': 0.7}), or leave it out."
+        )
+    require_known_legs(fusion, names)
+    return fusion
