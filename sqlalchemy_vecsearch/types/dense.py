@@ -11,6 +11,7 @@ from sqlalchemy.types import UserDefinedType
 from sqlalchemy_vecsearch.errors import DeclarationError
 from sqlalchemy_vecsearch.metrics import Storage
 from sqlalchemy_vecsearch.types.adapters import HalfvecWire, VectorWire, teach_connections
+from sqlalchemy_vecsearch.types.extension_schema import qualify_casts
 from sqlalchemy_vecsearch.types.sql import BinaryResult, TypedParameter
 from sqlalchemy_vecsearch.types.validation import Floats, checked_dense
 from sqlalchemy_vecsearch.types.wire import (
@@ -76,8 +77,10 @@ class DenseType(UserDefinedType[Any]):
         """Return what turns a value into the best form that the driver can send."""
         if dialect.driver == "psycopg":
             teach_connections(dialect)
+            qualify_casts(dialect)
             send = _PSYCOPG[self.storage]
         elif dialect.driver == "asyncpg":
+            qualify_casts(dialect)
             send = np.ndarray.tolist
         else:
             send = dense_text

@@ -10,6 +10,7 @@ from pgvector.sqlalchemy import SPARSEVEC as _SPARSEVEC
 from sqlalchemy.dialects.postgresql.base import ischema_names
 
 from sqlalchemy_vecsearch.types.adapters import SparsevecWire, teach_connections
+from sqlalchemy_vecsearch.types.extension_schema import qualify_casts
 from sqlalchemy_vecsearch.types.sql import TypedParameter
 from sqlalchemy_vecsearch.types.validation import SparseParts, checked_sparse
 from sqlalchemy_vecsearch.types.wire import sparse_binary, sparse_of_result, sparse_text
@@ -71,8 +72,10 @@ class SPARSEVEC(_SPARSEVEC):
         send: Callable[[SparseParts], Any] = sparse_text
         if dialect.driver == "psycopg":
             teach_connections(dialect)
+            qualify_casts(dialect)
             send = _psycopg
         elif dialect.driver == "asyncpg":
+            qualify_casts(dialect)
             send = _TextOrCodec
         dimensions = self.dim
 
