@@ -7,14 +7,17 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from alembic_ops import offline
+from alembic_ops.building import BuildOrder, build, with_counted_lists
 from alembic_ops.errors import MigrationError
 from alembic_ops.extension import ExtensionOperation, extension_statement, find_extension
 from alembic_ops.facts import observe
-from alembic_ops.locking import LockPolicy, policy_of, with_short_lock
-from alembic_ops.operations import SwapVectorIndexOp
+from alembic_ops.hazards import refuse_broken_builds
+from alembic_ops.locking import policy_of, with_short_lock
+from alembic_ops.operations import CreateVectorIndexOp, DropVectorIndexOp, SwapVectorIndexOp
 from alembic_ops.plan import IndexOperation, names_that_matter, next_step
 from alembic_ops.problems import explained, sqlstate_of
 from alembic_ops.quoting import PREPARER
@@ -25,6 +28,7 @@ from alembic_ops.steps import (
     BuildIndex,
     DropIndex,
     Finished,
+    ReindexIndex,
     RenameIndex,
     ServerStep,
     Step,
@@ -32,8 +36,12 @@ from alembic_ops.steps import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from alembic.operations import Operations
     from sqlalchemy import Connection
+
+    from alembic_ops.facts import Facts
 
 __all__ = ["perform_extension_operation", "perform_index_operation"]
 
@@ -41,6 +49,8 @@ _LOG: Final = logging.getLogger("alembic.alembic_ops")
 
 _POLL: Final = 0.25
 """Seconds between two looks at a build that another process is at."""
+
+_SERVER_VERSION: Final = text("SELECT current_setting('server_version_num')")
 
 _ROUNDS: Final = 10
 """How often the same step may be taken before the catalog is said not to obey."""
@@ -66,7 +76,6 @@ def perform_extension_operation(operations: Operations, operation: ExtensionOper
 def perform_index_operation(operations: Operations, operation: IndexOperation) -> None:
     """Make an operation on an index true, whatever an earlier attempt has left behind."""
     context = operations.migration_context
-    policy = policy_of(context.opts)
     if context.as_sql:
         script = offline.index_script(PREPARER, operation)
         if operation.concurrently:
@@ -77,16 +86,19 @@ def perform_index_operation(operations: Operations, operation: IndexOperation) -
     elif operation.concurrently:
         name = str(operation.to_diff_tuple()[0])
         with outside_transaction(context, operation=name) as connection, settings(connection, PATIENT):
-            _take_steps(connection, operation, policy, in_transaction=False)
+            _take_steps(connection, operation, context.opts, in_transaction=False)
         if isinstance(operation, SwapVectorIndexOp):
-            _take_steps(operations.get_bind(), operation, policy, in_transaction=True)
+            _take_steps(operations.get_bind(), operation, context.opts, in_transaction=True)
     else:
-        _take_steps(operations.get_bind(), operation, policy, in_transaction=True)
+        _take_steps(operations.get_bind(), operation, context.opts, in_transaction=True)
 
 
-def _take_steps(connection: Connection, operation: IndexOperation, policy: LockPolicy, *, in_transaction: bool) -> None:
+def _take_steps(
+    connection: Connection, operation: IndexOperation, options: Mapping[str, object], *, in_transaction: bool
+) -> None:
     done: list[Step] = []
     try:
+        operation = _settled(connection, operation, in_transaction=in_transaction)
         while True:
             facts = observe(
                 connection,
@@ -104,16 +116,67 @@ def _take_steps(connection: Connection, operation: IndexOperation, policy: LockP
             _refuse_to_circle(operation, step, done)
             if isinstance(step, WaitForBuild):
                 _wait(step)
-            elif _is_short(step):
-                act = partial(_take, connection, step)
-                with_short_lock(
-                    connection, act, table_name=operation.table_name, policy=policy, in_transaction=in_transaction
-                )
             else:
-                _take(connection, step)
+                _act(connection, operation, step, facts, options, in_transaction=in_transaction)
             done.append(step)
     except DBAPIError as error:
         raise explained(error, wish=operation.describe(), name=operation.name) from error
+
+
+def _settled(connection: Connection, operation: IndexOperation, *, in_transaction: bool) -> IndexOperation:
+    """Return the operation with what only the server can tell, after making sure that its builds can be trusted."""
+    if not in_transaction:
+        refuse_broken_builds(int(connection.scalar(_SERVER_VERSION)))
+    if isinstance(operation, CreateVectorIndexOp) and operation.automatic_lists:
+        return with_counted_lists(connection, operation)
+    return operation
+
+
+def _act(
+    connection: Connection,
+    operation: IndexOperation,
+    step: ServerStep,
+    facts: Facts,
+    options: Mapping[str, object],
+    *,
+    in_transaction: bool,
+) -> None:
+    execute = partial(_take, connection, step)
+    order = _order(operation, step, facts)
+    if order is not None:
+        build(connection, order, options, execute)
+    elif _is_short(step):
+        with_short_lock(
+            connection,
+            execute,
+            table_name=operation.table_name,
+            policy=policy_of(options),
+            in_transaction=in_transaction,
+        )
+    else:
+        execute()
+
+
+def _order(operation: IndexOperation, step: ServerStep, facts: Facts) -> BuildOrder | None:
+    """Return what a step builds, None for a step that builds nothing."""
+    if isinstance(operation, DropVectorIndexOp | SwapVectorIndexOp) or _is_short(step):
+        return None
+    if isinstance(step, BuildIndex):
+        table_name, schema, definition = step.table_name, step.schema, step.definition
+    elif isinstance(step, ReindexIndex):
+        found = next(one for one in facts.indexes if one.name == step.name and one.schema == step.schema)
+        assert found.definition is not None, "only vector indexes are rebuilt"
+        table_name, schema, definition = found.table_name, found.schema, found.definition
+    else:
+        return None
+    return BuildOrder(
+        name=step.name,
+        table_name=table_name,
+        schema=schema,
+        definition=definition,
+        build=operation.build,
+        on_live_table=step.concurrently,
+    )
 
 
 def _wait(step: WaitForBuild) -> None:

@@ -1,0 +1,85 @@
+"""One build: its settings and its rows, and somebody who watches it."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from alembic_ops.build_settings import build_settings, graph_bytes, lists_for, require_rows
+from alembic_ops.facts import observe
+from alembic_ops.quoting import PREPARER
+from alembic_ops.reporting import reporter
+from alembic_ops.server_facts import count_rows, find_build_facts
+from alembic_ops.sessions import settings
+from alembic_ops.statements import qualified_name
+from alembic_ops.watching import watched
+from sqlalchemy_vecsearch.methods import IVFFlat
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sqlalchemy import Connection
+
+    from alembic_ops.build import Build
+    from alembic_ops.operations import CreateVectorIndexOp
+    from alembic_ops.state import IndexDefinition
+
+__all__ = ["BuildOrder", "build", "with_counted_lists"]
+
+_LOG: Final = logging.getLogger("alembic.alembic_ops")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildOrder:
+    """What is built, on which table, and with how much."""
+
+    name: str
+    table_name: str
+    schema: str | None
+    definition: IndexDefinition
+    build: Build
+    on_live_table: bool
+
+
+def build(
+    connection: Connection, order: BuildOrder, options: Mapping[str, object], execute: Callable[[], None]
+) -> None:
+    """Run a build with the settings that fit it, and report how far it is.
+
+    Raises:
+        BuildError: an IVFFlat index would be trained on fewer rows than it has lists.
+    """
+    table = qualified_name(PREPARER, order.schema, order.table_name)
+    facts = find_build_facts(connection, table, order.definition)
+    if facts is None:  # the server has the better words for a table that is gone
+        execute()
+        return
+    if order.definition.method == IVFFlat.name and order.on_live_table:
+        rows = count_rows(connection, table)
+        require_rows(order.definition, rows, name=order.name, table_name=order.table_name)
+    wished = build_settings(order.build, order.definition, facts)
+    if wished:
+        chosen = ", ".join(f"{name} = {value}" for name, value in wished.items())
+        _LOG.info("building %s (about %s rows) with %s", order.name, f"{facts.rows:,}", chosen)
+    needed = graph_bytes(order.definition, facts)
+    hint = "the rest is 2 to 4 times slower"
+    if needed is not None:
+        hint += f', which build=alembic_ops.Build(memory="{needed // 1024 // 1024 + 1}MB") avoids'
+    with (
+        settings(connection, wished),
+        reporter(options) as report,
+        watched(connection, index=order.name, report=report, hint=hint),
+    ):
+        execute()
+
+
+def with_counted_lists(connection: Connection, operation: CreateVectorIndexOp) -> CreateVectorIndexOp:
+    """Return an operation whose number of lists follows from the rows, at the cost of a scan."""
+    facts = observe(connection, operation.table_name, operation.schema)
+    if facts.table is None:
+        return operation
+    rows = count_rows(connection, qualified_name(PREPARER, facts.table.schema, facts.table.name))
+    leaves = [one for one in facts.partitions if not one.partitioned]
+    lists = lists_for(rows // max(1, len(leaves)))
+    return replace(operation, definition=replace(operation.definition, parameters=(("lists", lists),)))

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+from sqlalchemy import text
+
+from alembic_ops import watching
+from alembic_ops.errors import BuildError, OperationArgumentError
+
+CREATE = 'op.create_vector_index("ix", "document", "embedding", operator_class="vector_cosine_ops")'
+LISTS = 'op.create_vector_index("ix", "document", "embedding", method="ivfflat", operator_class="vector_l2_ops", with_={"lists": "auto"})'
+
+pytestmark = pytest.mark.usefixtures("documents")
+
+
+def load(catalog, rows):
+    catalog.execute(
+        "INSERT INTO document SELECT i, 'en', ARRAY[random(), random(), random()]::vector(3)"
+        f" FROM generate_series(1000, {999 + rows}) i"
+    )
+
+
+def test_the_memory_of_a_build_is_set_for_it_alone_and_named_in_the_log(alembic_project, catalog, caplog):
+    load(catalog, 200_000 // 1000)
+    alembic_project.revision(
+        CREATE[:-1] + ', build=alembic_ops.Build(memory="80MB", workers=1))\n'
+        'assert op.get_bind().scalar(sa.text("SHOW maintenance_work_mem")) == "64MB"'
+    )
+    caplog.set_level("INFO", "alembic.alembic_ops")
+    alembic_project.upgrade()
+    assert "building ix (about 400 rows) with maintenance_work_mem = 81920kB, max_parallel_maintenance_workers = 1" in [
+        record.message for record in caplog.records
+    ]
+
+
+def test_automatic_lists_follow_the_rows(alembic_project, catalog):
+    load(catalog, 3_000)
+    alembic_project.revision(LISTS, 'op.drop_vector_index("ix", "document")')
+    alembic_project.upgrade()
+    assert catalog.indexes()["ix"] == (
+        "CREATE INDEX ix ON public.document USING ivfflat (embedding) WITH (lists='3')",
+        True,
+    )
+    load_more = "INSERT INTO document SELECT i, 'en', '[1,2,3]' FROM generate_series(9000, 12000) i"
+    catalog.execute(load_more)
+    alembic_project.revision(LISTS)
+    alembic_project.upgrade()
+    assert "lists='3'" in catalog.indexes()["ix"][0]
+
+
+def test_an_empty_table_trains_no_lists(alembic_project, catalog):
+    catalog.execute("DELETE FROM document")
+    alembic_project.revision(LISTS)
+    with pytest.raises(
+        BuildError, match=r"^The table 'document' has 0 rows, too few for the 1 lists of the index 'ix'\."
+    ):
+        alembic_project.upgrade()
+    assert catalog.indexes() == {}
+
+
+def test_sql_for_later_cannot_count_rows(alembic_project):
+    alembic_project.revision(LISTS)
+    with pytest.raises(OperationArgumentError, match="cannot become SQL for later"):
+        alembic_project.sql()
+
+
+def test_the_build_is_watched_and_who_blocks_it_is_named(alembic_project, catalog, engine, monkeypatch):
+    monkeypatch.setattr(watching, "_POLL", 0.05)
+    source = (alembic_project.directory / "env.py").read_text()
+    seen = []
+    monkeypatch.setattr(watching, "seen_by_the_test", seen.append, raising=False)
+    source = source.replace(
+        "transaction_per_migration",
+        "vector_progress=__import__('alembic_ops.watching').watching.seen_by_the_test, transaction_per_migration",
+    )
+    (alembic_project.directory / "env.py").write_text(source)
+    alembic_project.revision(CREATE)
+    with engine.connect() as writer:
+        writer.execute(text("SET application_name = 'nightly report'"))
+        writer.execute(text("UPDATE document SET lang = 'fr' WHERE id = 1"))
+        migration = threading.Thread(target=alembic_project.upgrade)
+        migration.start()
+        end = time.monotonic() + 20
+        while not any(progress.blockers for progress in seen) and time.monotonic() < end:
+            migration.join(timeout=0.05)
+        writer.rollback()
+    migration.join()
+    progress = next(one for one in seen if one.blockers)
+    assert progress.phase == "waiting for writers before build"
+    assert progress.blockers[0].application == "nightly report"
+    assert progress.blockers[0].state == "idle in transaction"
+    assert progress.blockers[0].query.startswith("UPDATE document SET lang")
+    assert catalog.indexes()["ix"][1]
+
+
+def test_a_graph_that_outgrows_its_memory_gets_a_hint_with_a_number(alembic_project, catalog, monkeypatch):
+    monkeypatch.setattr(watching, "_POLL", 0.02)
+    seen = []
+    monkeypatch.setattr(watching, "seen_by_the_test", seen.append, raising=False)
+    source = (alembic_project.directory / "env.py").read_text()
+    source = source.replace(
+        "transaction_per_migration",
+        "vector_progress=__import__('alembic_ops.watching').watching.seen_by_the_test, transaction_per_migration",
+    )
+    (alembic_project.directory / "env.py").write_text(source)
+    load(catalog, 6_000)
+    alembic_project.revision(CREATE[:-1] + ', build=alembic_ops.Build(memory="1MB", workers=0))')
+    alembic_project.upgrade()
+    hints = {progress.hint for progress in seen} - {None}
+    assert len(hints) == 1
+    assert "rows; the rest is 2 to 4 times slower, which build=alembic_ops.Build(memory=" in hints.pop()
