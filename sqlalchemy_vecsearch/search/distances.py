@@ -79,7 +79,7 @@ def similarity_of(found: ColumnElement[float], searched: SearchedColumn) -> Colu
         case Metric.COSINE | Metric.JACCARD:
             return one - found
         case Metric.INNER_PRODUCT:
-            return -found
+            return literal_column("0", Float(53)) - found  # a bare minus gets no name from SQLAlchemy 2.0
         case Metric.HAMMING:
             return one - found / cast(func.bit_length(searched.element), Float(53))
         case _:

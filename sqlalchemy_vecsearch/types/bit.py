@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from pgvector.sqlalchemy import BIT as _BIT
 
 from sqlalchemy_vecsearch.types.adapters import BitWire, teach_connections
+from sqlalchemy_vecsearch.types.sql import driver_of
 from sqlalchemy_vecsearch.types.validation import checked_bits
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class BIT(_BIT):
     """
 
     cache_ok = True
+    render_bind_cast = True  # asyncpg would take a parameter of unknown type for text; asked of the type in 0.4 only
 
     def __init__(self, length: int | None = None) -> None:
         super().__init__(length)
@@ -40,20 +42,30 @@ class BIT(_BIT):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({'' if self.length is None else f'length={self.length}'})"
 
-    def bind_processor(self, dialect: Dialect) -> Any:  # SQLAlchemy's own processor, whose type is not public
-        """Return SQLAlchemy's processor, once the connections know what it makes."""
-        if dialect.driver == "psycopg":
+    # pgvector-python 0.4 has a type that knows only processors, 0.5 one that would call the process_ methods by itself.
+
+    def bind_processor(self, dialect: Dialect) -> Processor:
+        """Return `process_bind_param` for a dialect, once the connections know what it makes."""
+        if driver_of(dialect) == "psycopg":
             teach_connections(dialect)
-        return super().bind_processor(dialect)
+        return lambda value: self.process_bind_param(value, dialect)
+
+    def literal_processor(self, dialect: Dialect) -> Processor:
+        """Return what writes a value into the statement."""
+        return lambda value: f"'{self.process_literal_param(value, dialect)}'"
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Processor:  # noqa: ARG002  # SQLAlchemy's signature
+        """Return `process_result_value` for a dialect."""
+        return lambda value: self.process_result_value(value, dialect)
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
         """Return the best form that the driver can send."""
         if value is None:
             return None
-        if dialect.driver == "asyncpg":
+        if driver_of(dialect) == "asyncpg":
             return _asyncpg_bits(value, self.length)
         bits = checked_bits(value, self.length)
-        if dialect.driver == "psycopg":
+        if driver_of(dialect) == "psycopg":
             return BitWire(bits.to_binary())
         return bits.to_text()
 

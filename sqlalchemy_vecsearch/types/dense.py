@@ -12,7 +12,7 @@ from sqlalchemy_vecsearch.errors import DeclarationError
 from sqlalchemy_vecsearch.metrics import Storage
 from sqlalchemy_vecsearch.types.adapters import HalfvecWire, VectorWire, teach_connections
 from sqlalchemy_vecsearch.types.extension_schema import qualify_casts
-from sqlalchemy_vecsearch.types.sql import BinaryResult, TypedParameter
+from sqlalchemy_vecsearch.types.sql import BinaryResult, TypedParameter, driver_of
 from sqlalchemy_vecsearch.types.validation import Floats, checked_dense
 from sqlalchemy_vecsearch.types.wire import (
     dense_text,
@@ -75,11 +75,11 @@ class DenseType(UserDefinedType[Any]):
 
     def bind_processor(self, dialect: Dialect) -> Processor:
         """Return what turns a value into the best form that the driver can send."""
-        if dialect.driver == "psycopg":
+        if driver_of(dialect) == "psycopg":
             teach_connections(dialect)
             qualify_casts(dialect)
             send = _PSYCOPG[self.storage]
-        elif dialect.driver == "asyncpg":
+        elif driver_of(dialect) == "asyncpg":
             qualify_casts(dialect)
             send = np.ndarray.tolist
         else:

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql.base import ischema_names
 
 from sqlalchemy_vecsearch.types.adapters import SparsevecWire, teach_connections
 from sqlalchemy_vecsearch.types.extension_schema import qualify_casts
-from sqlalchemy_vecsearch.types.sql import TypedParameter
+from sqlalchemy_vecsearch.types.sql import TypedParameter, driver_of
 from sqlalchemy_vecsearch.types.validation import SparseParts, checked_sparse
 from sqlalchemy_vecsearch.types.wire import sparse_binary, sparse_of_result, sparse_text
 
@@ -70,11 +70,11 @@ class SPARSEVEC(_SPARSEVEC):
     def bind_processor(self, dialect: Dialect) -> Processor:
         """Return what turns a value into the best form that the driver can send."""
         send: Callable[[SparseParts], Any] = sparse_text
-        if dialect.driver == "psycopg":
+        if driver_of(dialect) == "psycopg":
             teach_connections(dialect)
             qualify_casts(dialect)
             send = _psycopg
-        elif dialect.driver == "asyncpg":
+        elif driver_of(dialect) == "asyncpg":
             qualify_casts(dialect)
             send = _TextOrCodec
         dimensions = self.dim

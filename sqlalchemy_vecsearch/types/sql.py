@@ -8,10 +8,11 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.elements import BindParameter, ColumnElement
 
 if TYPE_CHECKING:
+    from sqlalchemy.engine import Dialect
     from sqlalchemy.sql.compiler import SQLCompiler
     from sqlalchemy.types import TypeEngine
 
-__all__ = ["BinaryResult", "TypedParameter"]
+__all__ = ["BinaryResult", "TypedParameter", "driver_of"]
 
 _ASYNCPG_ARRAY: Final = "REAL[]"
 _CASTING_DRIVERS: Final = frozenset({"psycopg", "asyncpg"})  # the others send text, whose type the server infers
@@ -49,10 +50,10 @@ class BinaryResult(ColumnElement[Any]):
 @compiles(TypedParameter)
 def _parameter(element: TypedParameter, compiler: SQLCompiler, **options: Any) -> str:
     text = compiler.process(element.parameter, **options)
-    if options.get("literal_binds") or compiler.dialect.driver not in _CASTING_DRIVERS:
+    if options.get("literal_binds") or driver_of(compiler.dialect) not in _CASTING_DRIVERS:
         return text
     type_text = compiler.dialect.type_compiler_instance.process(element.type)
-    if element.through_array and compiler.dialect.driver == "asyncpg":
+    if element.through_array and driver_of(compiler.dialect) == "asyncpg":
         return f"{text}::{_ASYNCPG_ARRAY}::{type_text}"
     return f"{text}::{type_text}"
 
@@ -62,6 +63,11 @@ def _result(element: BinaryResult, compiler: SQLCompiler, **options: Any) -> str
     text = compiler.process(element.column, **options)
     if compiler.dialect.name != "postgresql":
         return text
-    if isinstance(element.column, BindParameter) and compiler.dialect.driver not in _CASTING_DRIVERS:
+    if isinstance(element.column, BindParameter) and driver_of(compiler.dialect) not in _CASTING_DRIVERS:
         text = f"{text}::{compiler.dialect.type_compiler_instance.process(element.type)}"
     return f"record_send(ROW({text}))"
+
+
+def driver_of(dialect: Dialect) -> str:
+    """Return the driver's name, empty for a dialect without one, such as that of ``str(statement)``."""
+    return getattr(dialect, "driver", "")

@@ -132,13 +132,30 @@ def _bits(value: Any, column: str | None) -> Bit:  # one of the many inputs of B
     if isinstance(plain, (str, bytes, list)) and not plain:
         raise _empty_error(column)
     try:
-        return Bit(plain)
+        return Bit(plain if isinstance(plain, bytes) else _truths(plain))
     except (ValueError, TypeError):
         raise VectorValueError(
             f"{_subject(column, 'bit vector')} is {_shown(value)}, which is not a row of bits. "
             "A bit column holds one 0 or 1 for each dimension. "
             "Pass a string such as '0101', a list of booleans, or a numpy array of booleans with one axis."
         ) from None
+
+
+def _truths(value: Any) -> NDArray[np.bool_]:  # Any: whatever the user passed
+    """Return one truth value a bit; pgvector-python 0.4 would take every character and number for a bit.
+
+    Raises:
+        ValueError: an element is neither 0 nor 1, or there is more than one axis.
+    """
+    if isinstance(value, (str, list)):
+        accepted = ("0", "1") if isinstance(value, str) else (0, 1)
+        if all(element in accepted for element in value):
+            return np.array([element == accepted[1] for element in value], dtype=bool)
+    elif isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype in (np.bool_, np.uint8):
+        truths = value.astype(bool)
+        if (truths == value).all():
+            return truths
+    raise ValueError
 
 
 def _float32(value: object, column: str | None) -> Floats:
