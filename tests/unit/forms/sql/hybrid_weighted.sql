@@ -11,7 +11,7 @@ WHERE (SELECT concat(set_config('hnsw.ef_search', CAST(greatest(CAST(nullif(curr
 LIMIT %(param_12)s::INTEGER) AS anon_7 ORDER BY anon_7.distance + 0
 LIMIT %(param_13)s::INTEGER),
 anon_9 AS MATERIALIZED
-(SELECT document.id AS key_0, -(document.sparse <#> %(param_17)s::SPARSEVEC(9)) AS score, document.sparse <#> %(param_17)s::SPARSEVEC(9) AS distance
+(SELECT document.id AS key_0, 0 - (document.sparse <#> %(param_17)s::SPARSEVEC(9)) AS score, document.sparse <#> %(param_17)s::SPARSEVEC(9) AS distance
 FROM document
 WHERE (SELECT concat(set_config('hnsw.ef_search', CAST(greatest(CAST(nullif(current_setting('hnsw.ef_search', true), '') AS INTEGER), %(param_5)s::INTEGER) AS TEXT), true), CASE WHEN (current_setting('hnsw.iterative_scan', true) IS NOT NULL) THEN set_config('hnsw.iterative_scan', 'strict_order', true) END) AS concat_1) IS NOT NULL ORDER BY document.sparse <#> %(param_17)s::SPARSEVEC(9)
 LIMIT %(param_18)s::INTEGER),
