@@ -18,7 +18,9 @@ from sqlalchemy_vecsearch.errors import (
 from sqlalchemy_vecsearch.expressions import Subvector
 from sqlalchemy_vecsearch.indexes import VectorIndex, describe_index, vector_index
 from sqlalchemy_vecsearch.loading import acopy_rows, copy_rows
+from sqlalchemy_vecsearch.measuring.explaining import explain
 from sqlalchemy_vecsearch.measuring.recall import recall
+from sqlalchemy_vecsearch.measuring.served import SearchPlan
 from sqlalchemy_vecsearch.measuring.tuning import TuningPoint, TuningResult, tune
 from sqlalchemy_vecsearch.methods import HNSW, IVFFlat
 from sqlalchemy_vecsearch.metrics import Metric, Storage
@@ -57,6 +59,7 @@ __all__ = [
     "Metric",
     "MetricError",
     "SearchError",
+    "SearchPlan",
     "SearchSettings",
     "ServerError",
     "SettingsError",
@@ -81,6 +84,7 @@ __all__ = [
     "distance",
     "embedding_column",
     "embedding_of",
+    "explain",
     "fulltext",
     "hybrid",
     "nearest",

@@ -1,0 +1,122 @@
+"""The judgement of a plan: whether a vector index serves the search."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy_vecsearch.measuring.rendering import render_plan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from sqlalchemy_vecsearch.measuring.plans import PlanNode
+
+__all__ = ["PlanRows", "SearchPlan", "judge"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanRows:
+    """How many rows a search was asked for and gave.
+
+    Attributes:
+        asked: the LIMIT of the statement; None when it has none, or one of its sub-selects decides.
+        returned: the rows that came back; None without ``analyze=True``.
+        removed: the rows that filters dropped on the way; None without ``analyze=True``.
+        estimated: the rows that the planner expected.
+    """
+
+    asked: int | None
+    returned: int | None
+    removed: int | None
+    estimated: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchPlan:
+    """How PostgreSQL runs a search.
+
+    Attributes:
+        root: the plan, as a tree of steps.
+        indexes: the vector indexes that it scans in order, by their declared names: that of the parent for the
+            indexes of partitions, without the shard's number on Citus. In the order of the plan, each once.
+        unserved: the tables whose rows are sorted by the distance without an index.
+        unseen: the foreign tables whose server is asked for rows in the order of the distance; whether an index
+            serves that, only a plan made there can tell.
+        rows: the rows asked for, returned and removed.
+    """
+
+    root: PlanNode
+    indexes: tuple[str, ...]
+    unserved: tuple[str, ...]
+    unseen: tuple[str, ...]
+    rows: PlanRows
+
+    @property
+    def index_served(self) -> bool:
+        """Whether a vector index orders the rows, and none are sorted by the distance without one."""
+        return bool(self.indexes) and not self.unserved
+
+    @property
+    def verdict(self) -> str:
+        """One sentence: which index serves the search, or what is done instead."""
+        if self.index_served:
+            return f"Served by {_listed(self.indexes)}."
+        if self.indexes:
+            return f"Served by {_listed(self.indexes)} in part: {_listed(self.unserved)} is sorted without an index."
+        if self.unseen:
+            return f"Not known: the server of {_listed(self.unseen)} sorts, by a plan that only it can show."
+        return "Not served by a vector index."
+
+    def render(self) -> str:
+        """Return the plan as text: the verdict, the rows, and a line for each step with its conditions beneath."""
+        return "\n".join([self.verdict, *self._rows_line(), "", render_plan(self.root)])
+
+    def _rows_line(self) -> Iterator[str]:
+        asked = "" if self.rows.asked is None else f" of {self.rows.asked} asked for"
+        if self.rows.returned is not None:
+            yield f"{self.rows.returned} rows{asked}, {self.rows.removed} removed by filters."
+
+
+def judge(root: PlanNode, vector_indexes: Mapping[tuple[str | None, str], str], *, asked: int | None) -> SearchPlan:
+    """Return what a plan says about a search. Pure.
+
+    Args:
+        root: the plan.
+        vector_indexes: those of its indexes that are vector indexes: (schema, name) -> declared name.
+        asked: how many rows the statement asks for, None when it does not say.
+    """
+    ordered = [
+        vector_indexes[node.schema, node.index]
+        for node in root.walk()
+        if node.index is not None and node.orders_by_distance and (node.schema, node.index) in vector_indexes
+    ]
+    analyzed = root.rows is not None
+    return SearchPlan(
+        root=root,
+        indexes=tuple(dict.fromkeys(ordered)),
+        unserved=tuple(dict.fromkeys(_unserved(root, vector_indexes))),
+        unseen=tuple(node.relation or "" for node in root.walk() if node.remote_orders_by_distance),
+        rows=PlanRows(
+            asked=asked,
+            returned=root.rows,
+            removed=sum(node.removed for node in root.walk()) if analyzed else None,
+            estimated=root.estimated_rows,
+        ),
+    )
+
+
+def _unserved(root: PlanNode, vector_indexes: Mapping[tuple[str | None, str], str]) -> Iterator[str]:
+    """Yield the tables that are sorted by distance; candidates that are ranked again have been limited before."""
+    for sort in root.walk():
+        if not sort.sorts_by_distance:
+            continue
+        inputs = list(sort.inputs())
+        limited = any(node.kind in {"Limit", "CTE Scan"} for node in inputs)
+        served = any((node.schema, node.index) in vector_indexes for node in inputs)
+        if not limited and not served:
+            yield from (node.relation for node in inputs if node.relation is not None)
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return " and ".join(repr(name) for name in names)

@@ -1,0 +1,147 @@
+"""Plans of searches on a real server."""
+
+import pytest
+from measured_corpus import Doc, Part, vectors
+from sqlalchemy import NullPool, create_engine, event, func, make_url, select, text, update
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy.orm import Session, scoped_session, sessionmaker, with_loader_criteria
+
+from sqlalchemy_vecsearch import explain, nearest, search_settings
+
+QUERY = vectors()[7].tolist()
+
+
+def ef_search(connection):
+    return connection.scalar(text("SELECT current_setting('hnsw.ef_search', true)"))
+
+
+def test_a_search_is_served_by_its_index(session):
+    plan = explain(session, nearest(Doc, Doc.embedding, QUERY, k=10))
+    assert plan.index_served
+    assert plan.indexes == ("ix_doc_embedding",)
+    assert (plan.rows.asked, plan.rows.returned) == (10, None)
+    assert plan.render().startswith("Served by 'ix_doc_embedding'.\n\nLimit  (10 rows expected)\n")
+    assert "Order By: (doc.embedding <=> '[... 8 numbers]'::vector(8))" in plan.render()
+
+
+def test_an_exact_search_is_not(session):
+    plan = explain(session, nearest(Doc, Doc.embedding, QUERY, k=10, exact=True))
+    assert not plan.index_served
+    assert plan.indexes == ()
+
+
+@pytest.mark.parametrize(("column", "index"), [("bits", "ix_doc_bits_binary"), ("half", "ix_doc_half_halfvec")])
+def test_a_search_through_a_quantised_index_is_served(session, column, index):
+    plan = explain(session, nearest(Doc, getattr(Doc, column), QUERY, k=10))
+    assert plan.indexes == (index,)
+    assert plan.index_served
+
+
+def test_a_partitioned_table_is_served_by_the_index_that_was_declared(session):
+    assert explain(session, nearest(Part, Part.embedding, QUERY, k=10)).indexes == ("ix_part_embedding",)
+
+
+def test_analyze_counts_the_rows_that_the_filter_drops(session):
+    statement = nearest(select(Doc).where(Doc.lang == "de").offset(2), Doc.embedding, QUERY, k=10)
+    plan = explain(session, statement, analyze=True)
+    assert plan.index_served
+    assert (plan.rows.asked, plan.rows.returned) == (10, 10)
+    assert plan.rows.removed >= 20
+
+
+def test_what_analyze_ran_leaves_no_setting_behind(session):
+    explain(session, nearest(Doc, Doc.embedding, QUERY, k=300), analyze=True)
+    assert ef_search(session) in {None, "40"}  # 40 once pgvector is loaded
+    with search_settings(session, ef_search=77):
+        explain(session, nearest(Doc, Doc.embedding, QUERY, k=300), analyze=True)
+        assert ef_search(session) == "77"
+
+
+@pytest.mark.parametrize("driver", ["psycopg", "psycopg2", "pg8000"])
+@pytest.mark.parametrize("isolation", ["AUTOCOMMIT", "READ COMMITTED"])
+def test_every_driver_explains(measured_url, driver, isolation):
+    engine = create_engine(make_url(measured_url).set(drivername=f"postgresql+{driver}"), isolation_level=isolation)
+    with engine.connect() as connection:
+        plan = explain(connection, nearest(Doc, Doc.embedding, QUERY, k=50), analyze=True)
+        assert plan.index_served
+        assert plan.rows.returned == 50
+        assert ef_search(connection) in {None, "40"}  # 40 once pgvector is loaded
+        assert connection.scalar(select(func.count()).select_from(Doc)) == 4000
+    engine.dispose()
+
+
+@pytest.mark.parametrize("driver", ["asyncpg", "psycopg"])
+async def test_async_sessions_explain(measured_url, driver):
+    engine = create_async_engine(make_url(measured_url).set(drivername=f"postgresql+{driver}"), poolclass=NullPool)
+    async with AsyncSession(engine) as session:
+        plan = await session.run_sync(explain, nearest(Doc, Doc.embedding, QUERY, k=5), analyze=True)
+        assert plan.index_served
+        assert plan.rows.returned == 5
+    await engine.dispose()
+
+
+def test_analyze_undoes_what_the_statement_changes_but_not_what_came_before(session):
+    session.execute(update(Doc).where(Doc.id == 1).values(rank=1000))
+    explain(session, update(Doc).where(Doc.id == 1).values(rank=2000), analyze=True)
+    assert session.scalar(select(Doc.rank).where(Doc.id == 1)) == 1000
+
+
+def test_a_pending_object_is_flushed_before_and_stays(session):
+    session.add(Doc(id=90_000, lang="fr", rank=1, embedding=QUERY, bits=QUERY, half=QUERY))
+    plan = explain(session, select(Doc).where(Doc.lang == "fr"), analyze=True)
+    assert plan.rows.returned == 1
+    assert session.scalar(select(func.count()).where(Doc.lang == "fr")) == 1
+
+
+def test_the_criteria_that_a_session_adds_are_in_the_plan(session):
+    event.listen(
+        session,
+        "do_orm_execute",
+        lambda state: setattr(state, "statement", state.statement.options(with_loader_criteria(Doc, Doc.lang == "fr"))),
+    )
+    plan = explain(session, select(Doc).order_by(Doc.embedding.cosine_distance(QUERY)).limit(5))
+    assert "lang" in "".join(node.detail("Filter") + node.detail("Index Cond") for node in plan.root.walk())
+
+
+def test_a_session_of_several_engines_plans_on_the_one_of_the_entity(measured_url, engine):
+    own = create_engine(measured_url)
+    with Session(engine, binds={Doc: own}) as session:
+        assert explain(session, nearest(Doc, Doc.embedding, QUERY, k=5), analyze=True).index_served
+    own.dispose()
+
+
+def test_a_scoped_session_explains(measured_url):
+    engine = create_engine(measured_url)
+    registry = scoped_session(sessionmaker(engine))
+    assert explain(registry, nearest(Doc, Doc.embedding, QUERY, k=5)).index_served
+    registry.remove()
+    engine.dispose()
+
+
+def test_a_statement_that_streams_its_rows_is_explained_all_the_same(session):
+    statement = nearest(Doc, Doc.embedding, QUERY, k=5).execution_options(yield_per=2)
+    assert explain(session, statement).index_served
+    assert explain(session.connection(), statement.execution_options(stream_results=True)).index_served
+
+
+def test_sql_text_is_explained(session):
+    plan = explain(
+        session, text("SELECT id FROM doc ORDER BY embedding <=> CAST(:q AS vector) LIMIT 3").bindparams(q=str(QUERY))
+    )
+    assert plan.indexes == ("ix_doc_embedding",)
+    assert plan.rows.asked is None
+
+
+def test_the_indexes_of_a_temporary_table_are_known(session):
+    session.execute(text("CREATE TEMP TABLE brief (id int, v vector(3))"))
+    session.execute(text("INSERT INTO brief SELECT i, ARRAY[i, 1, 2]::vector FROM generate_series(1, 3000) AS i"))
+    session.execute(text("CREATE INDEX brief_v ON brief USING ivfflat (v vector_l2_ops) WITH (lists = 10)"))
+    session.execute(text("ANALYZE brief"))
+    plan = explain(session, text("SELECT id FROM brief ORDER BY v <-> '[1,2,3]' LIMIT 3"))
+    assert plan.indexes == ("brief_v",)
+
+
+def test_the_statement_still_runs_afterwards(session):
+    statement = nearest(Doc, Doc.embedding, QUERY, k=3)
+    explain(session, statement)
+    assert next(document.id for document, _ in session.execute(statement)) == 7
