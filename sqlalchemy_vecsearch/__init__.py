@@ -27,15 +27,18 @@ from sqlalchemy_vecsearch.metrics import Metric, Storage
 from sqlalchemy_vecsearch.mixins import ChunkMixin, EmbeddingMixin, FullText, FullTextMixin, VersionedEmbeddingMixin
 from sqlalchemy_vecsearch.search.batch import nearest_each
 from sqlalchemy_vecsearch.search.block import search_settings
+from sqlalchemy_vecsearch.search.boosting import boosted, recency
 from sqlalchemy_vecsearch.search.counting import count_within
 from sqlalchemy_vecsearch.search.distances import distance, similarity
 from sqlalchemy_vecsearch.search.fusion import RRF, Weighted
 from sqlalchemy_vecsearch.search.grouping import nearest_per_group
 from sqlalchemy_vecsearch.search.hybrid import hybrid
 from sqlalchemy_vecsearch.search.legs import dense, fulltext, sparse, trigram
+from sqlalchemy_vecsearch.search.max_sim import max_sim
 from sqlalchemy_vecsearch.search.nearest import nearest
 from sqlalchemy_vecsearch.search.pairs import similar_pairs
 from sqlalchemy_vecsearch.search.queries import embedding_of
+from sqlalchemy_vecsearch.search.recommend import recommend
 from sqlalchemy_vecsearch.search.strategy import Strategy
 from sqlalchemy_vecsearch.settings import SearchSettings
 from sqlalchemy_vecsearch.types import BIT, HALFVEC, SPARSEVEC, VECTOR, Vector
@@ -76,6 +79,7 @@ __all__ = [
     "VersionedEmbeddingMixin",
     "Weighted",
     "acopy_rows",
+    "boosted",
     "copy_rows",
     "count_within",
     "declaration_of",
@@ -87,10 +91,13 @@ __all__ = [
     "explain",
     "fulltext",
     "hybrid",
+    "max_sim",
     "nearest",
     "nearest_each",
     "nearest_per_group",
     "recall",
+    "recency",
+    "recommend",
     "search_settings",
     "similar_pairs",
     "similarity",

@@ -54,7 +54,13 @@ def key_rows(keys: Sequence[Any], queries: Sequence[Query], searched: SearchedCo
 
 
 def found_for_each(
-    search: Search, queries: FromClause, effort: Effort, *, exclude: Any = None, exact: bool = False
+    search: Search,
+    queries: FromClause,
+    effort: Effort,
+    *,
+    columns: Sequence[Any] = (),
+    exclude: Any = None,
+    exact: bool = False,
 ) -> Candidates:
     """Return the ``k`` nearest rows for each row of ``queries``, with all columns of both, materialised.
 
@@ -64,13 +70,14 @@ def found_for_each(
         search: the search; its vector is not used.
         queries: rows with a column ``vector``, and whatever else is to be kept.
         effort: how thoroughly to search.
+        columns: labelled columns of the searched rows to read besides their keys.
         exclude: a condition on the searched rows that may name columns of ``queries``.
         exact: True compares every row for each query.
     """
     vector = queries.c.vector
     oversample = 1 if exact else default_oversample(search.searched)
     inner, keys = limited_candidates(
-        replace(search, vector=vector), effort, search.k * oversample, exact=exact, exclude=exclude
+        replace(search, vector=vector), effort, search.k * oversample, *columns, exact=exact, exclude=exclude
     )
     inner = inner.correlate(queries)
     if oversample > 1:

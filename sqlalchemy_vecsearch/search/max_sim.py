@@ -1,0 +1,124 @@
+"""Late interaction: documents of many vectors, scored by the best match of each query vector."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import func, select, true, union_all
+
+from sqlalchemy_vecsearch.errors import SearchError
+from sqlalchemy_vecsearch.expressions import distance_between
+from sqlalchemy_vecsearch.search.candidates import checked_effort, prepared, restricted
+from sqlalchemy_vecsearch.search.checking import require_count
+from sqlalchemy_vecsearch.search.distances import similarity_of
+from sqlalchemy_vecsearch.search.forms import Search
+from sqlalchemy_vecsearch.search.laterals import found_for_each, vector_rows
+from sqlalchemy_vecsearch.search.searched import own_column
+from sqlalchemy_vecsearch.search.statements import only_columns
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import ColumnElement, FromClause, Select
+
+    from sqlalchemy_vecsearch.metrics import Metric
+    from sqlalchemy_vecsearch.search.queries import Query
+    from sqlalchemy_vecsearch.search.statements import Statement
+
+__all__ = ["max_sim"]
+
+_CANDIDATES: Final = 4
+_FEWEST_CANDIDATES: Final = 40
+
+
+def max_sim(
+    source: Any,  # Any: as for nearest
+    column: Any,
+    vectors: Sequence[Query],
+    *,
+    by: Any,
+    k: int,
+    candidates: int | None = None,
+    metric: Metric | str | None = None,
+    ef_search: int | None = None,
+    probes: int | None = None,
+) -> Select[Any, float]:
+    """Return a Select of the ``k`` best documents by late interaction: rows of ``by`` and ``score``, best first.
+
+    A document is scored by the sum, over the query's vectors, of the similarity of its own best vector (MaxSim, as in
+    ColBERT). Two stages in one statement: the index is scanned once for each vector of the query, and the documents
+    that it finds are scored by all of their vectors, which an index on ``by`` finds. When that yields fewer than ``k``
+    documents, all that pass the filter are scored; that part does not run otherwise. No function is installed.
+
+    Args:
+        source: a mapped class, an alias or a table with one row for each vector of a document, or a Select of one with
+            its own WHERE and joins.
+        column: the embedding column of the source.
+        vectors: the query's vectors, at least one.
+        by: the column that tells the documents, such as ``Token.document_id``. Index it. Rows of which it is NULL are
+            left out.
+        k: how many documents, 1 or more.
+        candidates: how many rows to look at for each vector; None takes ``4 * k``, and at least 40.
+        metric: None takes the declared metric; similarities are those of ``similarity()``.
+        ef_search: candidates of each HNSW scan, 1 to 1000. None takes as many as it needs.
+        probes: lists of each IVFFlat scan, 1 to 32768.
+
+    Raises:
+        MetricError: the metric is unknown, not declared, or not served by the column's index.
+        SearchError: there is no vector, the source can not be searched, or a number is out of range.
+        SettingsError: a setting is out of its range.
+        VectorValueError: a vector is none of the column's length.
+
+    Example:
+        ```text
+        best = max_sim(Token, Token.embedding, query_vectors, by=Token.document_id, k=10).subquery()
+        session.execute(select(Document, best.c.score).join(best, Document.id == best.c.document_id))
+        ```
+    """
+    require_count("k", k, "how many documents to return")
+    count = max(_CANDIDATES * int(k), _FEWEST_CANDIDATES)
+    if candidates is not None:
+        require_count("candidates", candidates, "how many rows to look at for each vector")
+        count = int(candidates)
+    if len(vectors) == 0:
+        raise SearchError(
+            "The query has no vectors. "
+            "A document is scored by its best match for each of them. "
+            "Pass at least one; a model for late interaction makes one for each token."
+        )
+    statement, searched = prepared(source, column, metric)
+    group, nullable = own_column(statement, by, "by")
+    given = vector_rows(vectors, searched)
+    queries = select(given.c.vector, given.c.position).where(given.c.vector.is_not(None)).cte()
+    search = Search(statement, searched, queries.c.vector, count)
+    search = restricted(search, group.is_not(None)) if nullable else search
+    effort = checked_effort(ef_search, probes)
+    found = found_for_each(search, queries, effort, columns=(group.label("of_group"),)).rows
+    documents = select(found.c.of_group).distinct().cte().prefix_with("MATERIALIZED")
+    enough = select(func.count()).select_from(documents).scalar_subquery() >= int(k)
+    near = _scored(search, group, queries, enough, group == documents.c.of_group)
+    rest = _scored(search, group, queries, ~enough)
+    either = union_all(near.limit(int(k)).subquery().select(), rest.subquery().select()).subquery()
+    best = either.select().limit(int(k)).cte().prefix_with("MATERIALIZED")
+    name = getattr(by, "key", None) or "document"
+    document = best.c.of_group.label(name)
+    return select(document, best.c.score).order_by(best.c.score.desc(), best.c.of_group)
+
+
+def _scored(search: Search, group: ColumnElement[Any], queries: FromClause, *conditions: Any) -> Statement:
+    """Return documents with their scores, best first."""
+    element = search.searched.element
+    read = only_columns(search.statement, group.label("of_group"), element.label("vector"))
+    rows = read.where(*search.has_embedding, *conditions).subquery()
+    distance = distance_between(rows.c.vector, queries.c.vector, search.searched.metric)
+    alike = similarity_of(distance, replace(search.searched, element=rows.c.vector)).label("alike")
+    pairs = rows.join(queries, true())
+    every = select(rows.c.of_group, queries.c.position, alike).select_from(pairs).subquery()
+    best = (
+        select(every.c.of_group, func.max(every.c.alike).label("best"))
+        .group_by(every.c.of_group, every.c.position)
+        .subquery()
+    )
+    score = func.sum(best.c.best).label("score")
+    return select(best.c.of_group, score).group_by(best.c.of_group).order_by(score.desc(), best.c.of_group)
