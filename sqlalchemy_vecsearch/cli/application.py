@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from sqlalchemy_vecsearch.cli import demo
+from sqlalchemy_vecsearch.cli import demo, recall, tune
 
 __all__ = ["app"]
 
@@ -35,3 +35,5 @@ def vecsearch(
 
 
 app.command("demo")(demo.demo)
+app.command("recall")(recall.recall)
+app.command("tune")(tune.tune)

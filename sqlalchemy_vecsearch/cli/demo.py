@@ -2,6 +2,7 @@
 
 import signal
 from pathlib import Path
+from threading import Event
 from typing import Annotated
 
 import typer
@@ -48,17 +49,18 @@ def demo(
             print_json(summary)
         show_summary(console, summary)
         if keep:
+            ended = _signalled()
             console.print(f"The server runs until Ctrl-C: {summary.url}", markup=False, soft_wrap=True)
-            _wait_for_ctrl_c()
+            ended.wait()
     finally:
         server.stop()
     if not summary.succeeded:
         raise typer.Exit(1)
 
 
-def _wait_for_ctrl_c() -> None:
-    try:
-        while True:
-            signal.pause()
-    except KeyboardInterrupt:
-        return
+def _signalled() -> Event:
+    """Return an event that Ctrl-C and SIGTERM set, also where a shell in the background has Ctrl-C ignored."""
+    ended = Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda _number, _frame: ended.set())
+    return ended

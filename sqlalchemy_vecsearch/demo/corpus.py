@@ -25,6 +25,15 @@ Kind = Literal["class", "function", "method"]
 # Sources are parsed and never imported, so that nothing of them runs. These are no library code.
 _LEFT_OUT: Final = frozenset({"__main__", "idle_test", "idlelib", "lib2to3", "test", "tests", "turtledemo"})
 
+# Private modules whose definitions people import from a public one.
+_PRIVATE_SOURCES: Final = {
+    "_collections_abc": "collections.abc",
+    "_pydatetime": "datetime",
+    "_pydecimal": "decimal",
+    "_pyio": "io",
+    "_weakrefset": "weakref",
+}
+
 # Modules written in C have no source here. These are safe to import; the value is the name under which people use them.
 _COMPILED: Final = {
     "_bisect": "bisect",
@@ -139,8 +148,8 @@ def _is_public(name: str) -> bool:
 
 
 def _sources(library: Path) -> Iterator[tuple[str, Path]]:
-    for name in sorted(filter(_is_public, sys.stdlib_module_names)):
-        yield from _sources_below(name, library / name)
+    for name in sorted({*filter(_is_public, sys.stdlib_module_names), *_PRIVATE_SOURCES}):
+        yield from _sources_below(_PRIVATE_SOURCES.get(name, name), library / name)
 
 
 def _sources_below(module: str, path: Path) -> Iterator[tuple[str, Path]]:
@@ -149,8 +158,11 @@ def _sources_below(module: str, path: Path) -> Iterator[tuple[str, Path]]:
     elif (source := path / "__init__.py").is_file():
         yield module, source
         children = {child.stem for child in path.iterdir() if child.suffix in {"", ".py"}}
-        for child in sorted(filter(_is_public, children)):
-            yield from _sources_below(f"{module}.{child}", path / child)
+        for child in sorted(children - _LEFT_OUT):
+            if _is_public(child):
+                yield from _sources_below(f"{module}.{child}", path / child)
+            elif not child.startswith("__"):  # people import from the package what its private modules define
+                yield from _sources_below(module, path / child)
 
 
 def _entries_of_source(module: str, source: bytes) -> Iterator[Entry]:

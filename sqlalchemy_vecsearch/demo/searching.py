@@ -31,9 +31,9 @@ class Question(NamedTuple):
 
 QUESTIONS: Final = (
     Question("run a command and capture its output", module="subprocess"),
-    Question("walk a directory tree", module="pathlib"),
+    Question("walk a directory tree", module="shutil"),
     Question("random choice from a list", module="random"),
-    Question("compress a file", module="zlib"),
+    Question("compress a file", module="tarfile"),
     Question("parse a date from text", module="datetime"),
 )
 

@@ -1,0 +1,80 @@
+"""`vecsearch recall` and `vecsearch tune` on a table with an index."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from typer.testing import CliRunner
+
+from sqlalchemy_vecsearch import HNSW, embedding_column
+from sqlalchemy_vecsearch.cli.application import app
+from sqlalchemy_vecsearch.loading import copy_rows
+from sqlalchemy_vecsearch.measuring.tuning import TuningPoint, TuningResult
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Document(Base):
+    __tablename__ = "document"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    embedding: Mapped[list[float]] = embedding_column(16, metric="l2", index=HNSW(m=4, ef_construction=8))
+
+
+COLUMN = f"{__name__}:Document.embedding"
+
+
+@pytest.fixture
+def url(engine, vecsearch_url):
+    Base.metadata.create_all(engine)
+    vectors = np.random.default_rng(1).normal(size=(2000, 16)).astype(np.float32)
+    with engine.begin() as connection:
+        copy_rows(connection, Document, {"id": range(2000), "embedding": vectors})
+    return vecsearch_url
+
+
+def run(*arguments, **environment):
+    return CliRunner().invoke(app, list(map(str, arguments)), env=environment)
+
+
+def test_recall_prints_a_share_and_json_has_the_same_form_for_scripts(url):
+    shown = run("recall", COLUMN, "--url", url, "--sample", 20)
+    assert (shown.exit_code, shown.output.startswith(f"recall@10 of {COLUMN}: 0.")) == (0, True)
+    found = json.loads(run("recall", COLUMN, "--sample", 20, "--ef-search", 1000, "--json", DATABASE_URL=url).stdout)
+    assert set(found) == {"column", "k", "sample", "recall", "target", "reached"}
+    assert 0.5 < found["recall"] <= 1
+
+
+def test_a_recall_below_the_target_ends_with_code_3(url):
+    assert run("recall", COLUMN, "--url", url, "--sample", 20, "--target", 0).exit_code == 0
+    ended = run("recall", COLUMN, "--url", url, "--sample", 20, "--ef-search", 1, "-k", 1, "--target", 1)
+    assert ended.exit_code == 3
+
+
+def test_tune_finds_the_smallest_value_and_prints_the_frontier(url):
+    found = json.loads(run("tune", COLUMN, "--url", url, "--sample", 20, "--target", 0.5, "--json").stdout)
+    assert found["parameter"] == "ef_search"
+    assert found["value"] in {point["value"] for point in found["frontier"]}
+    shown = run("tune", COLUMN, "--url", url, "--sample", 20, "--target", 0.5)
+    assert shown.exit_code == 0
+    assert shown.output.splitlines()[-1].endswith("is the smallest that reaches a recall of 0.5.")
+
+
+def test_a_target_that_no_value_reaches_ends_with_code_3(url, monkeypatch):
+    frontier = (TuningPoint(value=1000, recall=0.9, seconds=0.001),)
+    result = TuningResult(parameter="ef_search", target=0.95, value=None, frontier=frontier)
+    monkeypatch.setattr("sqlalchemy_vecsearch.measuring.tuning.tune", lambda *arguments, **options: result)
+    ended = run("tune", COLUMN, "--url", url)
+    assert ended.exit_code == 3
+    assert ended.output == "ef_search  1000  recall 0.900  1.00 ms\nNo ef_search reaches a recall of 0.95.\n"
+
+
+def test_a_column_that_is_not_there_ends_with_code_2(url):
+    ended = run("recall", "nowhere.models:Document.embedding", "--url", url)
+    assert ended.exit_code == 2
+    assert "The module 'nowhere' of 'nowhere.models:Document.embedding' was not found." in ended.stderr
