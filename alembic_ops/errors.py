@@ -138,3 +138,15 @@ class VectorsInTheWayError(MigrationError):
 
 class VectorMigrationWarning(UserWarning):
     """Autogenerate found something that it leaves alone, or that a person should look at."""
+
+
+class DependentsError(MigrationError):
+    """Objects of the database would not follow a swap of columns; nothing was changed.
+
+    Attributes:
+        dependents: what they are, in PostgreSQL's words.
+    """
+
+    def __init__(self, message: str, *, dependents: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.dependents = dependents

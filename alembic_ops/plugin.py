@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from alembic.autogenerate import renderers
 from alembic.operations import Operations
 
-from alembic_ops import render, run, transactional
+from alembic_ops import render, run, run_columns, transactional
 from alembic_ops.compare import register_comparators
 from alembic_ops.operations import (
+    AddEmbeddingColumnOp,
     AlterEmbeddingTypeOp,
     CreateVectorExtensionOp,
     CreateVectorIndexOp,
@@ -17,6 +18,7 @@ from alembic_ops.operations import (
     DropVectorIndexOp,
     RebuildVectorIndexOp,
     RenameVectorIndexOp,
+    SwapEmbeddingColumnsOp,
     SwapVectorIndexOp,
     UpdateVectorExtensionOp,
 )
@@ -38,6 +40,15 @@ class _Registration(NamedTuple):
 
 
 _OPERATIONS: Final = (
+    _Registration(
+        AddEmbeddingColumnOp, "add_embedding_column", run_columns.perform_add_embedding_column, render.render_add_column
+    ),
+    _Registration(
+        SwapEmbeddingColumnsOp,
+        "swap_embedding_columns",
+        run_columns.perform_swap_embedding_columns,
+        render.render_swap_columns,
+    ),
     _Registration(SwapVectorIndexOp, "swap_vector_index", run.perform_index_operation, render.render_swap_index),
     _Registration(
         CreateVectorExtensionOp,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from alembic.autogenerate.render import _repr_type
+from alembic.autogenerate.render import _render_column, _repr_type
 
 from alembic_ops.build import Build
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from alembic.autogenerate.api import AutogenContext
 
     from alembic_ops.operations import (
+        AddEmbeddingColumnOp,
         AlterEmbeddingTypeOp,
         CreateVectorExtensionOp,
         CreateVectorIndexOp,
@@ -20,12 +21,14 @@ if TYPE_CHECKING:
         DropVectorIndexOp,
         RebuildVectorIndexOp,
         RenameVectorIndexOp,
+        SwapEmbeddingColumnsOp,
         SwapVectorIndexOp,
         UpdateVectorExtensionOp,
     )
     from alembic_ops.state import IndexDefinition
 
 __all__ = [
+    "render_add_column",
     "render_alter_type",
     "render_create_extension",
     "render_create_index",
@@ -33,6 +36,7 @@ __all__ = [
     "render_drop_index",
     "render_rebuild_index",
     "render_rename_index",
+    "render_swap_columns",
     "render_swap_index",
     "render_update_extension",
 ]
@@ -109,6 +113,18 @@ def render_swap_index(context: AutogenContext, operation: SwapVectorIndexOp) -> 
     keywords = {"replacement": repr(operation.replacement), "table_name": repr(operation.table_name)}
     keywords |= _where_and_how(operation.schema, concurrently=operation.concurrently)
     return _call(context, "swap_vector_index", [repr(operation.name)], keywords)
+
+
+def render_add_column(context: AutogenContext, operation: AddEmbeddingColumnOp) -> str:
+    """Return the call of ``op.add_embedding_column``."""
+    column = _render_column(operation.column, context)
+    return _call(context, "add_embedding_column", [repr(operation.table_name), column], _given(schema=operation.schema))
+
+
+def render_swap_columns(context: AutogenContext, operation: SwapEmbeddingColumnsOp) -> str:
+    """Return the call of ``op.swap_embedding_columns``."""
+    keywords = _given(live=operation.live, replacement=operation.replacement, schema=operation.schema)
+    return _call(context, "swap_embedding_columns", [repr(operation.table_name)], keywords)
 
 
 def _named(

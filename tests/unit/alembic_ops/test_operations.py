@@ -10,18 +10,22 @@ from alembic.operations.ops import UpgradeOps
 from alembic.runtime.migration import MigrationContext
 
 import alembic_ops
+import sqlalchemy_vecsearch.types
 from alembic_ops.build import Build
 from alembic_ops.errors import IrreversibleOperationError, OperationArgumentError
 from alembic_ops.operations import (
+    AddEmbeddingColumnOp,
     CreateVectorExtensionOp,
     CreateVectorIndexOp,
     DropVectorExtensionOp,
     DropVectorIndexOp,
     RebuildVectorIndexOp,
+    SwapEmbeddingColumnsOp,
     SwapVectorIndexOp,
     UpdateVectorExtensionOp,
 )
 from alembic_ops.state import IndexDefinition
+from sqlalchemy_vecsearch import HALFVEC, VECTOR
 
 HNSW = IndexDefinition(
     method="hnsw",
@@ -52,6 +56,9 @@ OPERATIONS = [
     DropVectorIndexOp(name="ix", table_name="document"),
     DropVectorIndexOp(name="ix", table_name="document", definition=HALVES, schema="app", concurrently=False),
     RebuildVectorIndexOp(name="ix", table_name="document"),
+    SwapEmbeddingColumnsOp(table_name="document", live="embedding", replacement="embedding_v2", schema="app"),
+    AddEmbeddingColumnOp(table_name="document", column=sa.Column("v2", VECTOR(3), nullable=False), schema="app"),
+    AddEmbeddingColumnOp(table_name="document", column=sa.Column("v2", HALFVEC(3), server_default="[1,2,3]")),
     SwapVectorIndexOp(name="ix", replacement="ix_v2", table_name="document", schema="app"),
     RebuildVectorIndexOp(name="ix", table_name="document", definition=HALVES, build=Build(workers=0), schema="app"),
 ]
@@ -70,7 +77,7 @@ class Recorder(Operations):
 
 def evaluated(source):
     recorder = Recorder()
-    exec(source, {"op": recorder, "sa": sa, "alembic_ops": alembic_ops})
+    exec(source, {"sqlalchemy_vecsearch": sqlalchemy_vecsearch, "op": recorder, "sa": sa, "alembic_ops": alembic_ops})
     return recorder.invoked
 
 

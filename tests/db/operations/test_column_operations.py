@@ -1,0 +1,291 @@
+from __future__ import annotations
+
+import re
+import threading
+
+import pytest
+from sqlalchemy import text
+
+from alembic_ops.errors import DependentsError, LockWaitError, MigrationError, OperationArgumentError
+
+ADD = 'op.add_embedding_column("document", sa.Column("embedding_v2", HALFVEC(3)))'
+REQUIRE = 'op.add_embedding_column("document", sa.Column("embedding_v2", HALFVEC(3), nullable=False))'
+DROP = 'op.drop_column("document", "embedding_v2")'
+SWAP = 'op.swap_embedding_columns("document", live="embedding", replacement="embedding_v2")'
+
+pytestmark = pytest.mark.usefixtures("documents")
+
+
+@pytest.fixture
+def columns(catalog):
+    """Say what the columns of document are: name -> (type, NOT NULL, default, comment)."""
+
+    def ask():
+        with catalog.engine.connect() as connection:
+            rows = connection.execute(
+                text(
+                    "SELECT attname, format_type(atttypid, atttypmod), attnotnull, pg_get_expr(adbin, adrelid),"
+                    " col_description(attrelid, attnum) FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum"
+                    " WHERE attrelid = 'document'::regclass AND attnum > 0 AND NOT attisdropped AND attname LIKE 'emb%'"
+                )
+            ).all()
+        return {row[0]: tuple(row[1:]) for row in rows}
+
+    return ask
+
+
+@pytest.fixture
+def replacement(documents, catalog):
+    """Add a filled column with an index, and an index on the live one."""
+    catalog.execute("ALTER TABLE document ADD COLUMN embedding_v2 halfvec(3)")
+    catalog.execute("UPDATE document SET embedding_v2 = embedding::halfvec(3)")
+    catalog.execute("CREATE INDEX ix ON document USING hnsw (embedding vector_l2_ops)")
+    catalog.execute("CREATE INDEX ix_v2 ON document USING hnsw (embedding_v2 halfvec_l2_ops)")
+
+
+def test_a_column_comes_and_goes_with_its_revision(alembic_project, columns):
+    alembic_project.revision(ADD, DROP)
+    alembic_project.upgrade()
+    assert columns()["embedding_v2"] == ("halfvec(3)", False, None, None)
+    alembic_project.revision(ADD)
+    alembic_project.upgrade()
+    alembic_project.downgrade("-2")
+    assert "embedding_v2" not in columns()
+
+
+def test_sql_adds_the_column_too(alembic_project, columns, psql):
+    alembic_project.revision(ADD)
+    psql(alembic_project.sql())
+    assert columns()["embedding_v2"] == ("halfvec(3)", False, None, None)
+
+
+def test_a_column_becomes_not_null_once_it_is_filled(alembic_project, columns, catalog):
+    alembic_project.revision(ADD)
+    alembic_project.upgrade()
+    alembic_project.revision(REQUIRE)
+    with pytest.raises(MigrationError) as error:
+        alembic_project.upgrade()
+    assert str(error.value) == (
+        "The column 'embedding_v2' of 'document' has rows without a vector. It has to be NOT NULL, and every insert of "
+        "the application would rely on that. Fill the rows WHERE embedding_v2 IS NULL, and run the upgrade again."
+    )
+    catalog.execute("UPDATE document SET embedding_v2 = embedding::halfvec(3)")
+    alembic_project.upgrade()
+    assert columns()["embedding_v2"] == ("halfvec(3)", True, None, None)
+    with catalog.engine.connect() as connection:
+        assert (
+            connection.scalar(
+                text("SELECT count(*) FROM pg_constraint WHERE contype = 'c' AND conrelid = 'document'::regclass")
+            )
+            == 0
+        )
+
+
+def test_not_null_on_a_table_with_rows_needs_a_default(alembic_project, columns):
+    alembic_project.revision(REQUIRE)
+    with pytest.raises(
+        MigrationError, match=r"^The column 'embedding_v2' cannot be added as NOT NULL: 'document' has rows"
+    ):
+        alembic_project.upgrade()
+    alembic_project.count = 0
+    alembic_project.revision(REQUIRE.replace("nullable", 'server_default="[1,2,3]", nullable'))
+    alembic_project.upgrade()
+    assert columns()["embedding_v2"] == ("halfvec(3)", True, "'[1,2,3]'::halfvec", None)
+
+
+def test_a_column_of_another_type_is_never_changed(alembic_project, columns):
+    alembic_project.revision('op.add_embedding_column("document", sa.Column("embedding", VECTOR(4)))')
+    with pytest.raises(
+        MigrationError,
+        match=r"has a column 'embedding' already, of type vector\(3\)\. The revision asks for vector\(4\)",
+    ):
+        alembic_project.upgrade()
+
+
+def test_a_generated_column_is_refused_because_it_rewrites_the_table(alembic_project):
+    alembic_project.revision(
+        'op.add_embedding_column("document", sa.Column("h", HALFVEC(3), sa.Computed("embedding::halfvec(3)")))'
+    )
+    with pytest.raises(OperationArgumentError, match="was given the generated column 'h'"):
+        alembic_project.upgrade()
+
+
+@pytest.mark.usefixtures("replacement")
+def test_two_columns_and_their_indexes_exchange_names(alembic_project, columns, catalog):
+    before = columns(), catalog.indexes()
+    alembic_project.revision(SWAP, SWAP)
+    alembic_project.upgrade()
+    assert {name: one[0] for name, one in columns().items()} == {"embedding": "halfvec(3)", "embedding_v2": "vector(3)"}
+    assert catalog.indexes() == {
+        "ix": ("CREATE INDEX ix ON public.document USING hnsw (embedding halfvec_l2_ops)", True),
+        "ix_v2": ("CREATE INDEX ix_v2 ON public.document USING hnsw (embedding_v2 vector_l2_ops)", True),
+    }
+    alembic_project.downgrade()
+    assert (columns(), catalog.indexes()) == before
+
+
+@pytest.mark.usefixtures("replacement")
+def test_what_belongs_to_the_name_stays_with_it(alembic_project, columns, catalog):
+    catalog.execute("ALTER TABLE document ALTER embedding SET NOT NULL")
+    catalog.execute("ALTER TABLE document ALTER embedding SET DEFAULT '[1,2,3]'")
+    catalog.execute("COMMENT ON COLUMN document.embedding IS 'what it''s about'")
+    catalog.execute("DROP ROLE IF EXISTS swap_reader")
+    catalog.execute("CREATE ROLE swap_reader")
+    catalog.execute("GRANT SELECT (embedding), UPDATE (embedding) ON document TO swap_reader WITH GRANT OPTION")
+    alembic_project.revision(SWAP, SWAP)
+    alembic_project.upgrade()
+    assert columns() == {
+        "embedding": ("halfvec(3)", True, "'[1,2,3]'::vector", "what it's about"),
+        "embedding_v2": ("vector(3)", False, None, None),
+    }
+    catalog.execute("INSERT INTO document (id, lang) VALUES (9001, 'en')")
+    with catalog.engine.connect() as connection:
+        rows = connection.execute(
+            text(
+                "SELECT column_name, privilege_type, is_grantable FROM information_schema.column_privileges WHERE grantee = 'swap_reader' ORDER BY 2"
+            )
+        ).all()
+    assert [tuple(row) for row in rows] == [("embedding", "SELECT", "YES"), ("embedding", "UPDATE", "YES")]
+    catalog.execute("DELETE FROM document WHERE id = 9001")
+    alembic_project.downgrade()
+    assert columns() == {
+        "embedding": ("vector(3)", True, "'[1,2,3]'::vector", "what it's about"),
+        "embedding_v2": ("halfvec(3)", False, None, None),
+    }
+    catalog.execute("DROP OWNED BY swap_reader")
+    catalog.execute("DROP ROLE swap_reader")
+
+
+@pytest.mark.usefixtures("replacement")
+def test_a_live_column_that_is_not_null_waits_for_the_last_new_vector(alembic_project, columns, catalog):
+    catalog.execute("ALTER TABLE document ALTER embedding SET NOT NULL")
+    catalog.execute("UPDATE document SET embedding_v2 = NULL WHERE id = 7")
+    alembic_project.revision(SWAP)
+    with pytest.raises(MigrationError, match=r"^The column 'embedding_v2' of 'document' has rows without a vector"):
+        alembic_project.upgrade()
+    assert columns()["embedding"][0] == "vector(3)"
+    catalog.execute("UPDATE document SET embedding_v2 = '[1,2,3]' WHERE id = 7")
+    alembic_project.upgrade()
+    assert columns()["embedding"][:2] == ("halfvec(3)", True)
+
+
+DEPENDENTS = {
+    "view": ("CREATE VIEW v AS SELECT embedding FROM document", "rule _RETURN on view v uses 'embedding'"),
+    "materialized view": (
+        "CREATE MATERIALIZED VIEW v AS SELECT embedding FROM document",
+        "rule _RETURN on materialized view v uses 'embedding'",
+    ),
+    "check": (
+        "ALTER TABLE document ADD CONSTRAINT three CHECK (vector_dims(embedding) = 3)",
+        "constraint three on table document uses 'embedding'",
+    ),
+    "unique": (
+        "ALTER TABLE document ADD CONSTRAINT once UNIQUE (embedding_v2)",
+        "constraint once on table document uses 'embedding_v2'",
+    ),
+    "policy": (
+        "CREATE POLICY own ON document USING (embedding IS NOT NULL)",
+        "policy own on table document uses 'embedding'",
+    ),
+    "generated column": (
+        "ALTER TABLE document ADD COLUMN d int GENERATED ALWAYS AS (vector_dims(embedding)) STORED",
+        "default value for column d of table document uses 'embedding'",
+    ),
+    "function": (
+        "CREATE FUNCTION f() RETURNS vector LANGUAGE sql BEGIN ATOMIC SELECT embedding FROM document; END",
+        "function f() uses 'embedding'",
+    ),
+    "statistics": (
+        "CREATE STATISTICS s ON lang, (embedding IS NULL) FROM document",
+        "statistics object s uses 'embedding'",
+    ),
+    "publication": (
+        "CREATE PUBLICATION p FOR TABLE document (id, embedding)",
+        "publication of table document in publication p uses 'embedding'",
+    ),
+    "rule": (
+        "CREATE RULE r AS ON UPDATE TO document WHERE new.embedding IS NULL DO NOTHING",
+        "rule r on table document uses 'embedding'",
+    ),
+}
+
+
+@pytest.mark.usefixtures("replacement")
+@pytest.mark.parametrize("kind", DEPENDENTS)
+def test_what_would_not_follow_is_refused_with_its_name(alembic_project, columns, catalog, kind, postgres_major):
+    statement, description = DEPENDENTS[kind]
+    if kind == "publication" and postgres_major < 15:
+        statement, description = DEPENDENTS["view"]  # publications have columns from PostgreSQL 15 on
+    catalog.execute(statement)
+    before = columns()
+    alembic_project.revision(SWAP)
+    with pytest.raises(DependentsError) as error:
+        alembic_project.upgrade()
+    assert str(error.value) == (
+        f"The columns 'embedding' and 'embedding_v2' of 'document' were not swapped: {description}. PostgreSQL ties "
+        "these objects to the column and not to its name, so that they would go on using the old vectors. "
+        "Drop them before the swap in this revision, and create them again after it."
+    )
+    assert columns() == before
+
+
+@pytest.mark.usefixtures("replacement")
+def test_a_trigger_on_updates_of_the_column_is_refused(alembic_project, catalog):
+    catalog.execute("CREATE FUNCTION t() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'")
+    catalog.execute("CREATE TRIGGER changed BEFORE UPDATE OF embedding ON document FOR EACH ROW EXECUTE FUNCTION t()")
+    alembic_project.revision(SWAP)
+    with pytest.raises(DependentsError, match=re.escape("trigger changed on table document uses 'embedding'")):
+        alembic_project.upgrade()
+
+
+def test_a_swap_without_a_matching_index_is_refused(alembic_project, catalog, columns):
+    catalog.execute("ALTER TABLE document ADD COLUMN embedding_v2 halfvec(3)")
+    catalog.execute("CREATE INDEX ix ON document USING hnsw (embedding vector_l2_ops)")
+    catalog.execute("CREATE INDEX ix_v2 ON document USING hnsw (embedding_v2 halfvec_cosine_ops)")
+    alembic_project.revision(SWAP)
+    with pytest.raises(MigrationError, match=r"^The column 'embedding_v2' has no index like 'ix' of 'embedding'"):
+        alembic_project.upgrade()
+    assert columns()["embedding"][0] == "vector(3)"
+
+
+@pytest.mark.usefixtures("replacement")
+def test_the_swap_never_makes_the_application_a_deadlock_victim(alembic_project, catalog, engine, columns):
+    alembic_project.revision(SWAP)
+    with engine.connect() as application:
+        application.execute(text("SELECT count(*) FROM document"))
+        migration = threading.Thread(target=alembic_project.upgrade)
+        migration.start()
+        for number in range(1, 30):
+            application.execute(text("UPDATE document SET lang = 'fr' WHERE id = :id"), {"id": number})
+            migration.join(timeout=0.02)
+        application.commit()
+    migration.join()
+    assert columns()["embedding"][0] == "halfvec(3)"
+
+
+@pytest.mark.usefixtures("replacement")
+def test_a_table_in_use_up_to_the_deadline_is_left_as_it_was(alembic_project, engine, columns):
+    source = (alembic_project.directory / "env.py").read_text()
+    source = source.replace(
+        "transaction_per_migration", "vector_lock_timeout=0.05, vector_lock_deadline=0.4, transaction_per_migration"
+    )
+    (alembic_project.directory / "env.py").write_text(source)
+    alembic_project.revision(SWAP)
+    with engine.connect() as reader:
+        reader.execute(text("SELECT count(*) FROM document"))
+        with pytest.raises(LockWaitError):
+            alembic_project.upgrade()
+    assert columns()["embedding"][0] == "vector(3)"
+
+
+def test_a_partitioned_table_is_refused(alembic_project, catalog):
+    catalog.execute("CREATE TABLE event (id int, embedding vector(3), embedding_v2 vector(3)) PARTITION BY RANGE (id)")
+    alembic_project.revision(SWAP.replace("document", "event"))
+    with pytest.raises(MigrationError, match=r"cannot be swapped, because it has partitions"):
+        alembic_project.upgrade()
+
+
+def test_sql_for_later_cannot_read_the_catalog(alembic_project):
+    alembic_project.revision(SWAP)
+    with pytest.raises(OperationArgumentError, match="cannot become SQL for later"):
+        alembic_project.sql()
