@@ -18,6 +18,7 @@ from sqlalchemy_vecsearch.errors import (
 from sqlalchemy_vecsearch.expressions import Subvector
 from sqlalchemy_vecsearch.indexes import VectorIndex, describe_index, vector_index
 from sqlalchemy_vecsearch.loading import acopy_rows, copy_rows
+from sqlalchemy_vecsearch.measuring.asserting import IndexNotServedError, assert_index_served
 from sqlalchemy_vecsearch.measuring.explaining import explain
 from sqlalchemy_vecsearch.measuring.recall import recall
 from sqlalchemy_vecsearch.measuring.served import SearchPlan
@@ -58,6 +59,7 @@ __all__ = [
     "FullText",
     "FullTextMixin",
     "IVFFlat",
+    "IndexNotServedError",
     "LoadingError",
     "Metric",
     "MetricError",
@@ -79,6 +81,7 @@ __all__ = [
     "VersionedEmbeddingMixin",
     "Weighted",
     "acopy_rows",
+    "assert_index_served",
     "boosted",
     "copy_rows",
     "count_within",

@@ -84,11 +84,16 @@ class PlanNode:
             yield from child.walk()
 
     def inputs(self) -> Iterator[PlanNode]:
-        """Yield this step and what feeds it row by row: no sub-select that is run once, and no CTE."""
+        """Yield this step and what feeds it row by row."""
         yield self
         for child in self.children:
-            if child.role is None or child.role.startswith("Task"):
+            if child.is_input:
                 yield from child.inputs()
+
+    @property
+    def is_input(self) -> bool:
+        """Whether the step feeds its parent row by row: no sub-select that is run once, and no CTE."""
+        return self.role is None or self.role.startswith("Task")
 
     @property
     def orders_by_distance(self) -> bool:

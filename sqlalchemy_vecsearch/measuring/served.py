@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy_vecsearch.measuring.rendering import render_plan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from sqlalchemy_vecsearch.measuring.plans import PlanNode
 
 __all__ = ["PlanRows", "SearchPlan", "judge"]
+
+VectorIndexes = Mapping[tuple[str | None, str], str]
+"""(schema, name) of an index -> the name that was declared."""
+
+_READ_WHOLE: Final = frozenset({"Sort", "Aggregate", "WindowAgg", "Hash", "Unique", "Group", "SetOp"})
+"""Steps that read all of their input, or may, whatever LIMIT stands above them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +48,8 @@ class SearchPlan:
         indexes: the vector indexes that it scans in order, by their declared names: that of the parent for the
             indexes of partitions, without the shard's number on Citus. In the order of the plan, each once.
         unserved: the tables whose rows are sorted by the distance without an index.
+        unlimited: those of ``indexes`` whose scan no LIMIT ends: it returns some ``ef_search`` rows, or those of
+            ``probes`` lists, and the statement takes them for all.
         unseen: the foreign tables whose server is asked for rows in the order of the distance; whether an index
             serves that, only a plan made there can tell.
         rows: the rows asked for, returned and removed.
@@ -49,6 +58,7 @@ class SearchPlan:
     root: PlanNode
     indexes: tuple[str, ...]
     unserved: tuple[str, ...]
+    unlimited: tuple[str, ...]
     unseen: tuple[str, ...]
     rows: PlanRows
 
@@ -78,7 +88,7 @@ class SearchPlan:
             yield f"{self.rows.returned} rows{asked}, {self.rows.removed} removed by filters."
 
 
-def judge(root: PlanNode, vector_indexes: Mapping[tuple[str | None, str], str], *, asked: int | None) -> SearchPlan:
+def judge(root: PlanNode, vector_indexes: VectorIndexes, *, asked: int | None) -> SearchPlan:
     """Return what a plan says about a search. Pure.
 
     Args:
@@ -86,16 +96,13 @@ def judge(root: PlanNode, vector_indexes: Mapping[tuple[str | None, str], str], 
         vector_indexes: those of its indexes that are vector indexes: (schema, name) -> declared name.
         asked: how many rows the statement asks for, None when it does not say.
     """
-    ordered = [
-        vector_indexes[node.schema, node.index]
-        for node in root.walk()
-        if node.index is not None and node.orders_by_distance and (node.schema, node.index) in vector_indexes
-    ]
+    scans = list(_scans(root, vector_indexes, limited=False))
     analyzed = root.rows is not None
     return SearchPlan(
         root=root,
-        indexes=tuple(dict.fromkeys(ordered)),
+        indexes=tuple(dict.fromkeys(name for name, _ in scans)),
         unserved=tuple(dict.fromkeys(_unserved(root, vector_indexes))),
+        unlimited=tuple(dict.fromkeys(name for name, limited in scans if not limited)),
         unseen=tuple(node.relation or "" for node in root.walk() if node.remote_orders_by_distance),
         rows=PlanRows(
             asked=asked,
@@ -106,14 +113,24 @@ def judge(root: PlanNode, vector_indexes: Mapping[tuple[str | None, str], str], 
     )
 
 
-def _unserved(root: PlanNode, vector_indexes: Mapping[tuple[str | None, str], str]) -> Iterator[str]:
+def _scans(node: PlanNode, vector_indexes: VectorIndexes, *, limited: bool) -> Iterator[tuple[str, bool]]:
+    """Yield the vector indexes that are scanned in order, and whether a LIMIT stops the scan."""
+    limited = node.kind == "Limit" or (limited and node.kind not in _READ_WHOLE)
+    name = vector_indexes.get((node.schema, node.index or ""))
+    if name is not None and node.orders_by_distance:
+        yield name, limited
+    for child in node.children:
+        yield from _scans(child, vector_indexes, limited=limited and child.is_input)
+
+
+def _unserved(root: PlanNode, vector_indexes: VectorIndexes) -> Iterator[str]:
     """Yield the tables that are sorted by distance; candidates that are ranked again have been limited before."""
     for sort in root.walk():
         if not sort.sorts_by_distance:
             continue
         inputs = list(sort.inputs())
         limited = any(node.kind in {"Limit", "CTE Scan"} for node in inputs)
-        served = any((node.schema, node.index) in vector_indexes for node in inputs)
+        served = any((node.schema, node.index or "") in vector_indexes for node in inputs)
         if not limited and not served:
             yield from (node.relation for node in inputs if node.relation is not None)
 

@@ -12,9 +12,11 @@ from sqlalchemy_vecsearch.testing.databases import Databases
 from sqlalchemy_vecsearch.testing.server import Plan, Server, Source, plan_server_here, start_server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-__all__ = ["vecsearch_databases", "vecsearch_server", "vecsearch_url"]
+    from sqlalchemy_vecsearch.measuring.served import SearchPlan
+
+__all__ = ["assert_index_served", "vecsearch_databases", "vecsearch_server", "vecsearch_url"]
 
 PLAN = pytest.StashKey[Plan]()
 SERVER = pytest.StashKey[Server]()
@@ -77,6 +79,14 @@ def vecsearch_url(vecsearch_databases: Databases) -> Iterator[str]:
     url = vecsearch_databases.create()
     yield url
     vecsearch_databases.drop(url)
+
+
+@pytest.fixture
+def assert_index_served() -> Callable[..., SearchPlan]:
+    """Give ``assert_index_served(connection, statement, index=None)``, which works on tables of a few rows."""
+    from sqlalchemy_vecsearch.measuring.asserting import assert_index_served as function
+
+    return function
 
 
 def _plan(config: pytest.Config) -> Plan:

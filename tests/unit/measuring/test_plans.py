@@ -118,6 +118,30 @@ def test_candidates_that_are_ranked_again_are_served_where_they_were_found():
     assert [node.role for node in plan.root.walk() if node.role] == ["CTE c"]
 
 
+@pytest.mark.parametrize(
+    ("above", "unlimited"),
+    [
+        (["Limit"], ()),
+        (["Limit", "Result"], ()),
+        (["Sort", "Limit"], ()),
+        ([], ("ix",)),
+        (["Limit", "Sort"], ("ix",)),
+        (["Limit", "WindowAgg"], ("ix",)),
+        (["Limit", "Hash Join", "Hash"], ("ix",)),
+    ],
+)
+def test_a_scan_is_limited_where_nothing_below_the_limit_reads_it_whole(above, unlimited):
+    plan = scan()
+    for kind in reversed(above):
+        plan = {"Node Type": kind, "Plans": [plan]}
+    assert judged(plan).unlimited == unlimited
+
+
+def test_a_limit_does_not_end_the_scan_of_a_cte_beneath_it():
+    cte = {**scan(), "Parent Relationship": "InitPlan", "Subplan Name": "CTE c"}
+    assert judged({"Node Type": "Limit", "Plans": [cte, {"Node Type": "CTE Scan"}]}).unlimited == ("ix",)
+
+
 def test_rows_count_each_time_a_step_is_run():
     node = read_plan(
         [{"Plan": {"Node Type": "Seq Scan", "Actual Rows": 2.5, "Actual Loops": 4, "Rows Removed by Filter": 3}}]

@@ -1,0 +1,103 @@
+"""An assertion for tests: that a vector index can serve a statement."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import Index
+
+from sqlalchemy_vecsearch.errors import VecSearchError
+from sqlalchemy_vecsearch.measuring.explaining import explained
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Executable
+    from sqlalchemy.orm import Session, scoped_session
+
+    from sqlalchemy_vecsearch.measuring.served import SearchPlan
+
+__all__ = ["IndexNotServedError", "assert_index_served"]
+
+_NO_OTHER_WAY: Final = {"enable_seqscan": "off", "enable_sort": "off", "max_parallel_workers_per_gather": "0"}
+"""With these the planner scans a vector index wherever one can serve, however few rows the table has.
+
+A plain index on the filter goes the way of the sorts: what it finds has to be sorted by the distance. The outer sort of
+a search in two levels is in every plan alike, so that it does not matter.
+"""
+
+
+class IndexNotServedError(VecSearchError, AssertionError):
+    """No vector index can serve a statement, or another one does.
+
+    Attributes:
+        plan: the plan that the assertion looked at.
+    """
+
+    def __init__(self, message: str, *, plan: SearchPlan) -> None:
+        super().__init__(message)
+        self.plan = plan
+
+
+def assert_index_served(
+    connection: Connection | Session | scoped_session[Session],
+    statement: Executable,
+    index: Index | str | None = None,
+) -> SearchPlan:
+    """Return the plan of a statement if a vector index can serve it; raise an AssertionError that says why not if not.
+
+    It works on the few rows of a test, and on an empty table: there PostgreSQL rightly reads the whole table, so the
+    statement is planned with sequential scans and sorts switched off, in a savepoint that is rolled back. What
+    PostgreSQL does with the statement on a table as it is, :func:`explain` tells. It sends some five short statements
+    and runs nothing.
+
+    Args:
+        connection: a ``Connection`` or a ``Session`` on a database that has the tables and their indexes; for the async
+            ones write ``await session.run_sync(assert_index_served, statement)``.
+        statement: a Select.
+        index: the index that must serve it, by name or as the ``Index``; None takes any vector index.
+
+    Raises:
+        IndexNotServedError: an ``AssertionError``: no vector index can serve it, no LIMIT ends the scan, or another
+            index serves it.
+
+    Example:
+        ```text
+        def test_the_search_page_uses_the_index(session):
+            assert_index_served(session, search_page("words"), index="ix_document_embedding")
+        ```
+    """
+    plan = explained(connection, statement, settings=_NO_OTHER_WAY)
+    wanted = None if index is None else str(index.name) if isinstance(index, Index) else index
+    problem = _problem(plan, wanted)
+    if problem is not None:
+        raise IndexNotServedError(f"{problem}\n\n{plan.render()}", plan=plan)
+    return plan
+
+
+def _problem(plan: SearchPlan, wanted: str | None) -> str | None:
+    if plan.unseen and not plan.indexes:
+        return (
+            f"Whether an index serves the statement can not be seen here. Rows of {_listed(plan.unseen)} come from "
+            "another server, whose plan EXPLAIN does not show. Assert it on a connection to that server."
+        )
+    if not plan.index_served:
+        return (
+            "No vector index can serve the statement. PostgreSQL does without one even when sequential scans and sorts "
+            "are switched off, so the index is missing in this database, or the ORDER BY is not the one it is built "
+            "for. Create the tables with their indexes, and order by the bare distance, as nearest() does."
+        )
+    if plan.unlimited:
+        return (
+            f"No LIMIT ends the scan of {_listed(plan.unlimited)}. PostgreSQL would read and sort a larger table "
+            "whole, or return the few rows that one scan of the index finds. Add .limit() at the level of the "
+            "ORDER BY, as nearest(..., k=10) does."
+        )
+    if wanted is not None and wanted not in plan.indexes:
+        return (
+            f"The index {wanted!r} does not serve the statement. The planner chose {_listed(plan.indexes)}, "
+            "which serves the same operator. Drop the other index, or assert that one."
+        )
+    return None
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return " and ".join(repr(name) for name in names)
