@@ -20,6 +20,8 @@ from sqlalchemy_vecsearch.indexes import VectorIndex, describe_index, vector_ind
 from sqlalchemy_vecsearch.loading import acopy_rows, copy_rows
 from sqlalchemy_vecsearch.measuring.asserting import IndexNotServedError, assert_index_served
 from sqlalchemy_vecsearch.measuring.explaining import explain
+from sqlalchemy_vecsearch.measuring.findings import Finding
+from sqlalchemy_vecsearch.measuring.linting import lint
 from sqlalchemy_vecsearch.measuring.recall import recall
 from sqlalchemy_vecsearch.measuring.served import SearchPlan
 from sqlalchemy_vecsearch.measuring.tuning import TuningPoint, TuningResult, tune
@@ -56,6 +58,7 @@ __all__ = [
     "DimensionError",
     "Embedding",
     "EmbeddingMixin",
+    "Finding",
     "FullText",
     "FullTextMixin",
     "IVFFlat",
@@ -94,6 +97,7 @@ __all__ = [
     "explain",
     "fulltext",
     "hybrid",
+    "lint",
     "max_sim",
     "nearest",
     "nearest_each",
