@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy import Integer, bindparam, func, select, text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from sqlalchemy_vecsearch.errors import SettingsError
 from sqlalchemy_vecsearch.settings import SearchSettings
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from sqlalchemy import Connection, TextClause
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
     from sqlalchemy.orm import Session
 
 __all__ = ["search_settings"]
@@ -60,7 +60,7 @@ class search_settings:  # noqa: N801  # used as a function, like contextlib.supp
             )
 
     def __enter__(self) -> Self:
-        if isinstance(self._session, AsyncSession | AsyncConnection):
+        if _is_async(self._session):
             raise SettingsError(
                 f"search_settings() was entered without 'async' for an {type(self._session).__name__}. "
                 "Its statements have to be awaited. "
@@ -86,7 +86,7 @@ class search_settings:  # noqa: N801  # used as a function, like contextlib.supp
 
     @property
     def _awaitable(self) -> Any:  # Any: the two async classes share run_sync but no base that has it
-        if isinstance(self._session, AsyncSession | AsyncConnection):
+        if _is_async(self._session):
             return self._session
         raise SettingsError(
             f"search_settings() was entered with 'async' for a {type(self._session).__name__}. "
@@ -110,6 +110,11 @@ class search_settings:  # noqa: N801  # used as a function, like contextlib.supp
         with suppress(*((DBAPIError,) if failed else ())):
             for parameter, value in self._before.items():
                 session.execute(_set_local(parameter, int(value) if value else None))
+
+
+def _is_async(session: object) -> bool:
+    """Tell by the method, since ``sqlalchemy.ext.asyncio`` can be imported only where greenlet is installed."""
+    return hasattr(session, "run_sync")
 
 
 def _current(session: Any, parameters: dict[str, str]) -> dict[str, str | None]:
