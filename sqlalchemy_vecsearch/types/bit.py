@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from pgvector.sqlalchemy import BIT as _BIT
 
 from sqlalchemy_vecsearch.types.adapters import BitWire, teach_connections
+from sqlalchemy_vecsearch.types.naming import NamedByColumn
 from sqlalchemy_vecsearch.types.sql import driver_of
 from sqlalchemy_vecsearch.types.validation import checked_bits
 
@@ -19,7 +20,7 @@ __all__ = ["BIT"]
 Processor: TypeAlias = Callable[[Any], Any]  # SQLAlchemy hands any Python value through
 
 
-class BIT(_BIT):
+class BIT(NamedByColumn, _BIT):
     """A column of binary vectors of a fixed length, one bit a dimension.
 
     It replaces `pgvector.sqlalchemy.BIT`. A value is a string of 0 and 1, a list or numpy array of booleans, bytes or a
@@ -63,15 +64,15 @@ class BIT(_BIT):
         if value is None:
             return None
         if driver_of(dialect) == "asyncpg":
-            return _asyncpg_bits(value, self.length)
-        bits = checked_bits(value, self.length)
+            return _asyncpg_bits(value, self.length, self.column_name)
+        bits = checked_bits(value, self.length, self.column_name)
         if driver_of(dialect) == "psycopg":
             return BitWire(bits.to_binary())
         return bits.to_text()
 
     def process_literal_param(self, value: Any, dialect: Dialect) -> str:  # noqa: ARG002  # SQLAlchemy's signature
         """Return the string of 0 and 1 that is quoted."""
-        return checked_bits(value, self.length).to_text()
+        return checked_bits(value, self.length, self.column_name).to_text()
 
     def process_result_value(self, value: Any, dialect: Dialect) -> str | None:  # noqa: ARG002  # SQLAlchemy's signature
         """Return a string of 0 and 1, whichever class the driver uses."""
@@ -80,10 +81,10 @@ class BIT(_BIT):
         return f"{value.to_int():0{len(value)}b}"
 
 
-def _asyncpg_bits(value: Any, length: int | None) -> Any:  # asyncpg.BitString, which is not typed
+def _asyncpg_bits(value: Any, length: int | None, name: str | None) -> Any:  # asyncpg.BitString, which is not typed
     from asyncpg import BitString
 
     if not isinstance(value, BitString):
-        return BitString(checked_bits(value, length).to_text())
-    checked_bits(f"{value.to_int():0{len(value)}b}", length)
+        return BitString(checked_bits(value, length, name).to_text())
+    checked_bits(f"{value.to_int():0{len(value)}b}", length, name)
     return value

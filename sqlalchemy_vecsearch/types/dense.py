@@ -12,6 +12,7 @@ from sqlalchemy_vecsearch.errors import DeclarationError
 from sqlalchemy_vecsearch.metrics import Storage
 from sqlalchemy_vecsearch.types.adapters import HalfvecWire, VectorWire, teach_connections
 from sqlalchemy_vecsearch.types.extension_schema import qualify_casts
+from sqlalchemy_vecsearch.types.naming import NamedByColumn
 from sqlalchemy_vecsearch.types.sql import BinaryResult, TypedParameter, driver_of
 from sqlalchemy_vecsearch.types.validation import Floats, checked_dense
 from sqlalchemy_vecsearch.types.wire import (
@@ -48,7 +49,7 @@ _PSYCOPG: Final[dict[Storage, Callable[[Floats], Any]]] = {
 }
 
 
-class DenseType(UserDefinedType[Any]):
+class DenseType(NamedByColumn, UserDefinedType[Any]):
     """The wire behaviour of `VECTOR` and `HALFVEC`, over pgvector's comparator and DDL."""
 
     storage: ClassVar[Storage]
@@ -87,7 +88,7 @@ class DenseType(UserDefinedType[Any]):
         dimensions, half = self.dim, self.storage is Storage.HALFVEC
 
         def process(value: Any) -> Any:
-            return None if value is None else send(checked_dense(value, dimensions, half=half))
+            return None if value is None else send(checked_dense(value, dimensions, self.column_name, half=half))
 
         return process
 
@@ -97,7 +98,7 @@ class DenseType(UserDefinedType[Any]):
 
         def process(value: Any) -> str:
             # Digits and brackets: nothing to escape.
-            return f"'{dense_text(checked_dense(value, dimensions, half=half))}'"
+            return f"'{dense_text(checked_dense(value, dimensions, self.column_name, half=half))}'"
 
         return process
 

@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql.base import ischema_names
 
 from sqlalchemy_vecsearch.types.adapters import SparsevecWire, teach_connections
 from sqlalchemy_vecsearch.types.extension_schema import qualify_casts
+from sqlalchemy_vecsearch.types.naming import NamedByColumn
 from sqlalchemy_vecsearch.types.sql import TypedParameter, driver_of
 from sqlalchemy_vecsearch.types.validation import SparseParts, checked_sparse
 from sqlalchemy_vecsearch.types.wire import sparse_binary, sparse_of_result, sparse_text
@@ -45,7 +46,7 @@ def _psycopg(parts: SparseParts) -> SparsevecWire:
     return SparsevecWire(sparse_binary(parts))
 
 
-class SPARSEVEC(_SPARSEVEC):
+class SPARSEVEC(NamedByColumn, _SPARSEVEC):
     """A column of sparse vectors, up to 16,000 non-zero elements, 8 bytes each and 16 more.
 
     It replaces `pgvector.sqlalchemy.SPARSEVEC`, and returns `pgvector.SparseVector` as that does. Values travel in
@@ -80,7 +81,7 @@ class SPARSEVEC(_SPARSEVEC):
         dimensions = self.dim
 
         def process(value: Any) -> Any:
-            return None if value is None else send(checked_sparse(value, dimensions))
+            return None if value is None else send(checked_sparse(value, dimensions, self.column_name))
 
         return process
 
@@ -89,7 +90,8 @@ class SPARSEVEC(_SPARSEVEC):
         dimensions = self.dim
 
         def process(value: Any) -> str:
-            return f"'{sparse_text(checked_sparse(value, dimensions))}'"  # digits and brackets, nothing to escape
+            # Digits and brackets: nothing to escape.
+            return f"'{sparse_text(checked_sparse(value, dimensions, self.column_name))}'"
 
         return process
 

@@ -28,29 +28,36 @@ def main():
     server = start_embedded_server()
     try:
         url = _database(server)
-        measurements = []
-        for storage in options.storages:
-            console.print(f"Measuring {storage} ...")
-            measurements += ingestion.measure(
-                url, storage, rows=options.rows, dimensions=options.dimensions, rounds=options.rounds
-            )
-            measurements += queries.measure(
-                url, storage, rows=options.rows, dimensions=options.dimensions, queries=options.queries
-            )
-        streamed = memory.measure(url, rows=options.streamed, dimensions=options.dimensions)
         report = {
             "machine": _machine(url),
             "options": vars(options) | {"output": str(options.output)},
-            "streamed": streamed,
+            "streamed": None,
+            "measurements": [],
         }
+        for storage in options.storages:
+            console.print(f"Measuring {storage} ...")
+            measured = [
+                *ingestion.measure(
+                    url, storage, rows=options.rows, dimensions=options.dimensions, rounds=options.rounds
+                ),
+                *queries.measure(
+                    url, storage, rows=options.rows, dimensions=options.dimensions, queries=options.queries
+                ),
+            ]
+            for table in _tables(measured):
+                console.print(table)
+            report["measurements"] += [asdict(measurement) for measurement in measured]
+            _write(options.output, report)
+        report["streamed"] = streamed = memory.measure(url, rows=options.streamed, dimensions=options.dimensions)
+        console.print(f"Streaming {streamed['rows']:,} rows grew the process by {streamed['grown_megabytes']} MB.")
+        _write(options.output, report)
     finally:
         server.stop()
-    for table in _tables(measurements):
-        console.print(table)
-    console.print(f"Streaming {streamed['rows']:,} rows grew the process by {streamed['grown_megabytes']} MB.")
-    report["measurements"] = [asdict(measurement) for measurement in measurements]
-    options.output.write_text(json.dumps(report, indent=1) + "\n")
     console.print(f"Written to {options.output}")
+
+
+def _write(path, report):
+    path.write_text(json.dumps(report, indent=1) + "\n")
 
 
 def _options():

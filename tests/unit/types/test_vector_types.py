@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql.base import ischema_names
 from sqlalchemy.schema import CreateTable
 
 from sqlalchemy_vecsearch import types
-from sqlalchemy_vecsearch.errors import DeclarationError
+from sqlalchemy_vecsearch.errors import DeclarationError, DimensionError
 from sqlalchemy_vecsearch.types import BIT, HALFVEC, SPARSEVEC, VECTOR, Vector, avg, sum  # noqa: A004
 
 PSYCOPG = postgresql.psycopg.dialect()
@@ -200,3 +200,24 @@ def test_literals_become_text_without_a_driver():
     assert str(statement.compile(compile_kwargs={"literal_binds": True})) == (
         "SELECT '[1,2,3]' AS anon_1, '01' AS anon_2, '{2:2}/5' AS anon_3"
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "bad"), [("embedding", [1, 2]), ("half", [1, 2]), ("terms", [1, 2]), ("signature", "01")]
+)
+def test_an_error_names_the_column(name, bad):
+    process = document.c[name].type.dialect_impl(PSYCOPG2).bind_processor(PSYCOPG2)
+    with pytest.raises(DimensionError, match=f"^The vector for '{name}' has 2 dimensions, not "):
+        process(bad)
+
+
+def test_a_type_that_serves_two_columns_names_neither():
+    shared = VECTOR(3)
+    Table("pair", MetaData(), Column("one", shared), Column("other", shared))
+    with pytest.raises(DimensionError, match=r"^The vector has 2 dimensions, not 3\. "):
+        shared.bind_processor(PSYCOPG2)([1, 2])
+
+
+def test_a_copied_table_keeps_the_name_for_errors():
+    copy = document.to_metadata(MetaData(), name="copy")
+    assert copy.c.embedding.type.column_name == document.c.embedding.type.column_name == "embedding"
