@@ -147,6 +147,18 @@ class Catalog:
 
 
 @pytest.fixture
+def make_catalog():
+    """Give a way to look at another database."""
+    return lambda url: Catalog(create_engine(url))
+
+
+@pytest.fixture
+def make_project():
+    """Give a way to make an Alembic environment on another database."""
+    return lambda folder, url: AlembicProject(folder / "migrations", url)
+
+
+@pytest.fixture
 def catalog(vecsearch_url):
     """Give assertions on the catalog of the test's database, on connections of their own."""
     engine = create_engine(vecsearch_url)
