@@ -63,6 +63,11 @@ def is_filtered(statement: Statement) -> bool:
     )
 
 
+def is_locking(statement: Statement) -> bool:
+    """Return whether the statement locks the rows that it returns (FOR UPDATE and its kin)."""
+    return statement._for_update_arg is not None
+
+
 def reads_one_entity(statement: Statement) -> bool:
     """Return whether one entity or table is all that FROM holds; sub-selects in WHERE do not count."""
     entities = _entities(statement)

@@ -350,7 +350,7 @@ def test_a_search_is_not_lowered_by_the_one_before_it(session, query):
     low = nearest(select(Document.id), Document.embedding, query, k=5, ef_search=5)
     session.execute(low).all()
     assert len(session.execute(nearest(select(Document.id), Document.embedding, query, k=30)).all()) == 30
-    assert session.execute(select(func.current_setting("hnsw.ef_search"))).scalar() == "40"
+    assert session.execute(select(func.current_setting("hnsw.ef_search"))).scalar() == "100"
 
 
 def test_a_setting_of_the_session_is_kept_when_it_is_larger(session, query):

@@ -101,7 +101,7 @@ def test_a_plain_search_orders_by_the_bare_operator():
         f"SELECT {ENTITY}, document.embedding <=> %(param_1)s::VECTOR(3) AS distance FROM document "
         f"WHERE {plain_settings()} ORDER BY document.embedding <=> %(param_1)s::VECTOR(3) LIMIT %(param_3)s::INTEGER"
     )
-    assert parameters(statement) == {"param_2": 40, "param_3": 10}
+    assert parameters(statement) == {"param_2": 100, "param_3": 10}
 
 
 def test_k_raises_ef_search():
@@ -126,10 +126,10 @@ def test_a_filtered_search_scans_inside_and_sorts_outside():
         f"FROM document WHERE document.lang = %(lang_1)s::VARCHAR AND {iterative_settings()} "
         "ORDER BY document.embedding <=> %(param_1)s::VECTOR(3) LIMIT %(param_5)s::INTEGER) "
         f"SELECT {ENTITY}, anon_1.distance AS distance FROM document, anon_1 "
-        "WHERE document.id = anon_1.key_0 ORDER BY anon_1.distance + 0"
+        "WHERE document.id = anon_1.key_0 ORDER BY anon_1.distance + 0 LIMIT %(param_6)s::INTEGER"
     )
     assert parameters(statement) == {
-        "lang_1": "en", "param_2": 40, "param_3": "2147483647", "param_4": "64", "param_5": 10,
+        "lang_1": "en", "param_2": 100, "param_3": "2147483647", "param_4": "64", "param_5": 20, "param_6": 10,
     }  # fmt: skip
 
 
@@ -168,9 +168,9 @@ def test_a_join_is_kept_on_both_levels_and_every_row_is_found_by_all_its_keys():
         "ORDER BY document.embedding <=> %(param_1)s::VECTOR(3) LIMIT %(param_5)s::INTEGER) "
         f"SELECT document.id, author.name, anon_1.distance AS distance FROM {join}, anon_1 "
         "WHERE document.id = anon_1.key_0 AND author.id = anon_1.key_1 "
-        "ORDER BY anon_1.distance + 0, document.id LIMIT ALL OFFSET %(param_6)s::INTEGER"
+        "ORDER BY anon_1.distance + 0, document.id LIMIT %(param_6)s::INTEGER OFFSET %(param_7)s::INTEGER"
     )
-    assert (parameters(statement)["param_5"], parameters(statement)["param_6"]) == (13, 3)
+    assert [parameters(statement)[f"param_{number}"] for number in (5, 6, 7)] == [26, 10, 3]
 
 
 def test_what_an_outer_join_can_make_null_is_matched_as_null():
@@ -198,6 +198,11 @@ def test_the_join_of_an_eager_loader_is_no_row_of_the_search():
     text = sql(nearest(source, Document.embedding, QUERY, k=10))
     assert "key_2" not in text
     assert text.count("LEFT OUTER JOIN author AS author_1") == 1
+
+
+def test_no_more_rows_are_locked_than_are_wanted():
+    source = select(Document).where(Document.lang == "en").with_for_update()
+    assert parameters(nearest(source, Document.embedding, QUERY, k=10))["param_5"] == 10
 
 
 def test_a_lock_is_taken_inside_so_that_locked_rows_are_passed_over():
@@ -232,7 +237,7 @@ def test_an_exact_search_keeps_offset_and_tie_breaks():
     )
 
 
-def test_ivfflat_visits_a_sixth_of_its_lists_and_goes_on_until_k():
+def test_ivfflat_visits_a_third_of_its_lists_and_goes_on_until_k():
     statement = nearest(Note.__table__, Note.__table__.c.lists, QUERY, k=10)
     assert (
         "set_config('ivfflat.probes', CAST(greatest(CAST(nullif(current_setting('ivfflat.probes', true), '') AS INTEGER), "
@@ -241,7 +246,7 @@ def test_ivfflat_visits_a_sixth_of_its_lists_and_goes_on_until_k():
         "set_config('ivfflat.iterative_scan', 'relaxed_order', true) ELSE set_config('ivfflat.probes', '32768', true) END"
     ) in sql(statement)
     assert "hnsw" not in sql(statement)
-    assert parameters(statement)["param_2"] == 10
+    assert parameters(statement)["param_2"] == 20
     assert parameters(nearest(Note, Note.lists, QUERY, k=10, probes=3))["param_2"] == "3"
 
 
@@ -258,7 +263,7 @@ def test_a_column_without_a_known_index_tells_both_methods():
         ("half", 20, "CAST(note.half AS HALFVEC(3)) <=> CAST(%(param_1)s::VECTOR(3) AS HALFVEC(3))"),
         (
             "bits",
-            200,
+            600,
             "CAST(binary_quantize(note.bits) AS BIT(3)) <~> binary_quantize(CAST(%(param_1)s::VECTOR(3) AS VECTOR(3)))",
         ),
         (
