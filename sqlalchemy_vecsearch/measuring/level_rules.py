@@ -11,7 +11,7 @@ from sqlalchemy_vecsearch.measuring.distances import distances_in, parts
 from sqlalchemy_vecsearch.measuring.findings import Finding
 from sqlalchemy_vecsearch.measuring.index_rules import indexes_of
 from sqlalchemy_vecsearch.methods import IVFFlat
-from sqlalchemy_vecsearch.settings import DEFAULT_EF_SEARCH
+from sqlalchemy_vecsearch.settings import SERVER_EF_SEARCH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,11 +79,11 @@ def row_findings(level: Level) -> Iterator[Finding]:
     name = f"{term.distance.stored.column.name!r}"
     if level.settings or any(isinstance(index.method, IVFFlat) for index in indexes_of(term.distance.stored)):
         return
-    if level.limit is not None and level.limit > DEFAULT_EF_SEARCH:
+    if level.limit is not None and level.limit > SERVER_EF_SEARCH:
         yield Finding(
             "k_above_ef_search",
             f"The search by the column {name} asks for {level.limit} rows and states no hnsw.ef_search. "
-            f"An HNSW scan returns at most that many rows, {DEFAULT_EF_SEARCH} unless the session has raised it.",
+            f"An HNSW scan returns at most that many rows, {SERVER_EF_SEARCH} unless the session has raised it.",
             "Use nearest(), which states what it needs, or run it inside search_settings(session, ef_search=...).",
         )
     if level.has_offset:
