@@ -33,16 +33,19 @@ from sqlalchemy_vecsearch.search.block import search_settings
 from sqlalchemy_vecsearch.search.boosting import boosted, recency
 from sqlalchemy_vecsearch.search.counting import count_within
 from sqlalchemy_vecsearch.search.distances import distance, similarity
+from sqlalchemy_vecsearch.search.diversity import diversify
 from sqlalchemy_vecsearch.search.fusion import RRF, Weighted
 from sqlalchemy_vecsearch.search.grouping import nearest_per_group
 from sqlalchemy_vecsearch.search.hybrid import hybrid
 from sqlalchemy_vecsearch.search.legs import dense, fulltext, sparse, trigram
 from sqlalchemy_vecsearch.search.max_sim import max_sim
 from sqlalchemy_vecsearch.search.nearest import nearest
+from sqlalchemy_vecsearch.search.paging import page
 from sqlalchemy_vecsearch.search.pairs import similar_pairs
 from sqlalchemy_vecsearch.search.queries import embedding_of
 from sqlalchemy_vecsearch.search.recommend import recommend
 from sqlalchemy_vecsearch.search.strategy import Strategy
+from sqlalchemy_vecsearch.search.streaming import nearest_first, stream
 from sqlalchemy_vecsearch.settings import SearchSettings
 from sqlalchemy_vecsearch.types import BIT, HALFVEC, SPARSEVEC, VECTOR, Vector
 
@@ -92,6 +95,7 @@ __all__ = [
     "dense",
     "describe_index",
     "distance",
+    "diversify",
     "embedding_column",
     "embedding_of",
     "explain",
@@ -101,7 +105,9 @@ __all__ = [
     "max_sim",
     "nearest",
     "nearest_each",
+    "nearest_first",
     "nearest_per_group",
+    "page",
     "recall",
     "recency",
     "recommend",
@@ -109,6 +115,7 @@ __all__ = [
     "similar_pairs",
     "similarity",
     "sparse",
+    "stream",
     "trigram",
     "tune",
     "vector_index",

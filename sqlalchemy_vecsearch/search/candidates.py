@@ -88,27 +88,46 @@ def checked_effort(ef_search: int | None, probes: int | None) -> Effort:
 
 
 def limited_candidates(
-    search: Search, effort: Effort, count: int, *columns: Any, exact: bool = False, exclude: Any = None
+    search: Search,
+    effort: Effort,
+    count: int,
+    *columns: Any,
+    exact: bool = False,
+    exclude: Any = None,
+    outer: FromClause | None = None,
 ) -> tuple[Statement, RowKeys]:
     """Return the select of the ``count`` nearest rows, served by the index unless it is to be exact.
 
-    A quantised index orders by what it holds; ``distance`` is that of the full vectors in any case. ``exclude`` is a
-    condition that may name what the statement itself does not read, for a LATERAL sub-select.
+    A quantised index orders by what it holds; ``distance`` is that of the full vectors in any case.
+
+    Args:
+        search: the search; its ``k`` does not matter here.
+        effort: how thoroughly to search.
+        count: how many rows.
+        columns: labelled columns to read besides the keys.
+        exact: True reads every row.
+        exclude: a condition that may name columns of ``outer``.
+        outer: for a LATERAL sub-select, the rows whose columns it names.
     """
-    inner, keys = _limited(search, effort, count, *columns, exact=exact, filtered=exclude is not None)
-    return (inner if exclude is None else inner.where(exclude)), keys
-
-
-def _limited(
-    search: Search, effort: Effort, count: int, *columns: Any, exact: bool, filtered: bool
-) -> tuple[Statement, RowKeys]:
     distance = search.distance
+    conditions = () if exclude is None else (exclude,)
     if exact:
         keys = row_keys(search.statement, search.searched)
         inner = only_columns(search.statement, *keys.labelled, *columns, distance.label("distance"))
-        return inner.where(*search.has_embedding).order_by(unindexed(distance)).limit(count), keys
-    settings = carried_settings(search.searched, effort, candidates=count, filtered=filtered or search.is_filtered)
-    return limited_select(search, settings, scan_order(search), count, *columns, distance.label("distance"))
+        inner = inner.where(*search.has_embedding, *conditions).order_by(unindexed(distance)).limit(count)
+        return (inner if outer is None else inner.correlate(outer)), keys
+    filtered = exclude is not None or search.is_filtered
+    settings = carried_settings(search.searched, effort, candidates=count, filtered=filtered)
+    return limited_select(
+        search,
+        settings,
+        scan_order(search),
+        count,
+        *columns,
+        distance.label("distance"),
+        conditions=conditions,
+        outer=outer,
+    )
 
 
 def candidates_of(

@@ -29,7 +29,7 @@ from sqlalchemy_vecsearch.search.statements import (
 from sqlalchemy_vecsearch.settings import DEFAULT_EF_SEARCH, MAXIMUM_EF_SEARCH, CarriedSettings
 
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement
+    from sqlalchemy import ColumnElement, FromClause
     from sqlalchemy.sql.selectable import CTE
 
     from sqlalchemy_vecsearch.search.identity import RowKeys
@@ -258,21 +258,30 @@ def scan_order(search: Search) -> ColumnElement[float]:
 
 
 def limited_select(
-    search: Search, settings: CarriedSettings, order: ColumnElement[Any], count: int, *columns: Any
+    search: Search,
+    settings: CarriedSettings,
+    order: ColumnElement[Any],
+    count: int,
+    *columns: Any,
+    conditions: tuple[ColumnElement[bool], ...] = (),
+    outer: FromClause | None = None,
 ) -> tuple[Statement, RowKeys]:
     """Return the sub-select that takes ``count`` rows from the scan, and the keys that find them outside.
 
     Where several partial indexes hold the rows, each is scanned for ``count`` rows, and the nearest of all are taken.
+    A LATERAL sub-select names columns of ``outer``, in its order and in ``conditions``.
     """
     keys = row_keys(search.statement, search.searched)
     statements = provable(search.statement, search.searched)
     scans = [
         only_columns(statement, *keys.labelled, *columns)
-        .where(*search.has_embedding, settings.clause())
+        .where(*search.has_embedding, *conditions, settings.clause())
         .order_by(order)
         .limit(count)
         for statement in statements
     ]
+    if outer is not None:
+        scans = [scan.correlate(outer) for scan in scans]
     if len(scans) == 1:
         return scans[0], keys
     together = union_all(*(scan.add_columns(order.label("scan_order")) for scan in scans)).subquery()

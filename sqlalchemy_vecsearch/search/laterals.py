@@ -77,9 +77,14 @@ def found_for_each(
     vector = queries.c.vector
     oversample = 1 if exact else default_oversample(search.searched)
     inner, keys = limited_candidates(
-        replace(search, vector=vector), effort, search.k * oversample, *columns, exact=exact, exclude=exclude
+        replace(search, vector=vector),
+        effort,
+        search.k * oversample,
+        *columns,
+        exact=exact,
+        exclude=exclude,
+        outer=queries,
     )
-    inner = inner.correlate(queries)
     if oversample > 1:
         rows = inner.subquery()
         inner = rows.select().order_by(unindexed(rows.c.distance)).limit(search.k)

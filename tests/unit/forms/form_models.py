@@ -6,7 +6,7 @@ from sqlalchemy import Column, Integer, MetaData, String, Table
 from sqlalchemy.dialects.postgresql import psycopg
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from sqlalchemy_vecsearch import HNSW, FullText, FullTextMixin, embedding_column
+from sqlalchemy_vecsearch import HNSW, FullText, FullTextMixin, embedding_column, vector_index
 
 QUERY = [1.0, 2.0, 3.0]
 OTHER = [3.0, 2.0, 1.0]
@@ -38,6 +38,17 @@ class Chunk(Base):
     document_id: Mapped[int]
     maybe_id: Mapped[int | None]
     embedding: Mapped[list[float]] = embedding_column(3, metric="cosine", index=HNSW())
+
+
+class Offer(Base):
+    __tablename__ = "offer"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    shop: Mapped[int]
+    embedding: Mapped[list[float]] = embedding_column(3, metric="cosine")
+
+
+for number in (7, 8):
+    vector_index(f"ix_offer_{number}", Offer.embedding, metric="cosine", where=Offer.shop == number)
 
 
 class Question(Base):

@@ -1,7 +1,7 @@
 import uuid
 
 import pytest
-from form_models import OTHER, QUERY, Chunk, Document, Question, cache_key, expected, pages, sql
+from form_models import OTHER, QUERY, Chunk, Document, Offer, Question, cache_key, expected, pages, sql
 from sqlalchemy import select
 
 from sqlalchemy_vecsearch import DimensionError, SearchError, embedding_of, nearest_each
@@ -100,3 +100,10 @@ def test_a_query_of_another_length_is_refused():
 def test_a_column_of_another_table_is_refused():
     with pytest.raises(SearchError, match=r"^The column 'chunk\.embedding' is not of what is searched\."):
         nearest_each(Document, Chunk.embedding, {1: QUERY}, k=1)
+
+
+def test_each_query_scans_the_partial_indexes_that_hold_its_rows():
+    statement = nearest_each(
+        select(Offer).where(Offer.shop.in_([7, 8])), Offer.embedding, select(Offer.id, Offer.embedding), k=3
+    )
+    assert sql(statement) == expected("nearest_each_partial")

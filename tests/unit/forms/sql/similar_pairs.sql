@@ -3,7 +3,7 @@ WITH anon_3 AS MATERIALIZED
 FROM (SELECT document.id AS one_0, document.embedding AS vector
 FROM document) AS anon_4 JOIN LATERAL (SELECT document.id AS key_0, document.embedding <=> anon_4.vector AS distance
 FROM document
-WHERE (SELECT concat(set_config('hnsw.ef_search', CAST(greatest(CAST(nullif(current_setting('hnsw.ef_search', true), '') AS INTEGER), %(param_1)s::INTEGER) AS TEXT), true), set_config('hnsw.max_scan_tuples', %(param_2)s::VARCHAR, true), set_config('hnsw.scan_mem_multiplier', %(param_3)s::VARCHAR, true), set_config('hnsw.iterative_scan', 'relaxed_order', true)) AS concat_1) IS NOT NULL AND document.id != anon_4.one_0 ORDER BY document.embedding <=> anon_4.vector
+WHERE document.id != anon_4.one_0 AND (SELECT concat(set_config('hnsw.ef_search', CAST(greatest(CAST(nullif(current_setting('hnsw.ef_search', true), '') AS INTEGER), %(param_1)s::INTEGER) AS TEXT), true), set_config('hnsw.max_scan_tuples', %(param_2)s::VARCHAR, true), set_config('hnsw.scan_mem_multiplier', %(param_3)s::VARCHAR, true), set_config('hnsw.iterative_scan', 'relaxed_order', true)) AS concat_1) IS NOT NULL ORDER BY document.embedding <=> anon_4.vector
 LIMIT %(param_4)s::INTEGER) AS anon_5 ON true
 WHERE anon_4.vector IS NOT NULL),
 anon_1 AS MATERIALIZED
