@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from sqlalchemy_vecsearch.cli import demo, recall, tune
+from sqlalchemy_vecsearch.cli import demo, explain, recall, tune
 
 __all__ = ["app"]
 
@@ -35,5 +35,6 @@ def vecsearch(
 
 
 app.command("demo")(demo.demo)
+app.command("explain")(explain.explain)
 app.command("recall")(recall.recall)
 app.command("tune")(tune.tune)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from sqlalchemy import NullPool, create_engine, make_url
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
 from sqlalchemy_vecsearch.errors import ServerError
 
@@ -57,7 +57,7 @@ def connected(text: str) -> Iterator[Connection]:
         text: the value of the `--url` option.
 
     Raises:
-        ServerError: the URL is wrong, or no server answers there.
+        ServerError: the URL is wrong, no server answers there, or it refuses a statement of the block.
     """
     url = parse_url(text)
     engine = create_engine(url, poolclass=NullPool)
@@ -69,8 +69,15 @@ def connected(text: str) -> Iterator[Connection]:
             f"The driver said: {str(error.orig).strip().splitlines()[-1].rstrip('.')}. "
             "Start the server, or correct the URL given by --url or DATABASE_URL."
         ) from error
-    with connection:
-        yield connection
+    try:
+        with connection:
+            yield connection
+    except DBAPIError as error:
+        raise ServerError(
+            f"The database '{url.render_as_string()}' did not do what the command asked for. "
+            f"The driver said: {str(error.orig).strip().splitlines()[0].rstrip('.')}. "
+            "Remove the reason, and run the command again."
+        ) from error
 
 
 def _no_url() -> ServerError:

@@ -13,10 +13,10 @@ from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, func, select, text
 from sqlalchemy.orm import Session
 
+from sqlalchemy_vecsearch import explain
 from sqlalchemy_vecsearch.demo.corpus import read_entries
 from sqlalchemy_vecsearch.demo.embedder import Embedder
 from sqlalchemy_vecsearch.demo.models import Document
-from sqlalchemy_vecsearch.demo.plan import plan_of
 from sqlalchemy_vecsearch.demo.rebuild import BackgroundSearches
 from sqlalchemy_vecsearch.demo.searching import QUESTIONS, answer, search
 from sqlalchemy_vecsearch.demo.server import start
@@ -40,7 +40,6 @@ REBUILT: Final = "0003"
 
 _ANSWERS_SHOWN: Final = 5
 _RESTRICTED_ANSWERS_SHOWN: Final = 3
-_WIDTH: Final = 100
 
 
 def run_demo(directory: Path, report: Report, *, port: int | None = None) -> tuple[DemoServer, Summary]:
@@ -136,11 +135,10 @@ class Demo:
     def prove_the_index(self) -> Plan:
         """Ask the server how it runs a search."""
         with self.report.step("Prove that the index serves them: EXPLAIN"), Session(self.engine) as session:
-            plan = plan_of(session, search(self.questions[0]), INDEX)
-            for line in plan.lines:
-                self.report.say(line if len(line) <= _WIDTH else f"{line[:_WIDTH]} ...")
-            self.report.say("The filter above the index scan sets hnsw.ef_search for this statement alone.")
-        return plan
+            plan = explain(session, search(self.questions[0]))
+            for line in plan.render().splitlines():
+                self.report.say(line)
+        return Plan(index_served=plan.index_served, indexes=list(plan.indexes), lines=plan.render().splitlines())
 
     def rebuild_while_searching(self) -> Rebuild:
         """Rebuild the index with other parameters while a thread goes on searching."""

@@ -112,7 +112,7 @@ def test_ten_answers_within_a_module_are_all_of_that_module(first):
 def test_the_plan_shows_the_vector_index(first):
     assert first["plan"]["index_served"]
     assert first["plan"]["indexes"] == ["ix_document_embedding"]
-    assert any("Index Scan using ix_document_embedding on document" in line for line in first["plan"]["lines"])
+    assert any("ix_document_embedding" in line for line in first["plan"]["lines"])
 
 
 def test_no_search_fails_while_the_index_is_rebuilt(first):

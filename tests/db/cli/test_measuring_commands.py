@@ -6,11 +6,13 @@ import json
 
 import numpy as np
 import pytest
+from sqlalchemy import select
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from typer.testing import CliRunner
 
-from sqlalchemy_vecsearch import HNSW, embedding_column
+from sqlalchemy_vecsearch import HNSW, embedding_column, nearest
 from sqlalchemy_vecsearch.cli.application import app
+from sqlalchemy_vecsearch.errors import ServerError
 from sqlalchemy_vecsearch.loading import copy_rows
 from sqlalchemy_vecsearch.measuring.tuning import TuningPoint, TuningResult
 
@@ -25,6 +27,12 @@ class Document(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     embedding: Mapped[list[float]] = embedding_column(16, metric="l2", index=HNSW(m=4, ef_construction=8))
 
+
+def searched():
+    return nearest(Document, Document.embedding, [1.0] * 16, k=5)
+
+
+REVERSED = select(Document).order_by(Document.embedding.l2_distance([1.0] * 16).desc()).limit(5)
 
 COLUMN = f"{__name__}:Document.embedding"
 
@@ -78,3 +86,37 @@ def test_a_column_that_is_not_there_ends_with_code_2(url):
     ended = run("recall", "nowhere.models:Document.embedding", "--url", url)
     assert ended.exit_code == 2
     assert "The module 'nowhere' of 'nowhere.models:Document.embedding' was not found." in ended.stderr
+
+
+def test_explain_shows_the_plan_of_a_function_s_statement_and_counts_its_rows(url):
+    shown = run("explain", f"{__name__}:searched", "--url", url)
+    assert (shown.exit_code, shown.output.splitlines()[0]) == (0, "Served by 'ix_document_embedding'.")
+    found = json.loads(run("explain", f"{__name__}:searched", "--url", url, "--analyze", "--json").stdout)
+    assert (found["index_served"], found["indexes"], found["findings"]) == (True, ["ix_document_embedding"], [])
+    assert (found["rows"]["asked"], found["rows"]["returned"]) == (5, 5)
+
+
+def test_explain_takes_sql_with_its_colons(url):
+    vector = str([1] * 16)
+    sql = f"SELECT id FROM document ORDER BY embedding <-> '{vector}'::vector LIMIT 5"
+    assert run("explain", sql, "--url", url).exit_code == 0
+
+
+def test_explain_ends_with_code_3_and_the_fix_when_no_index_serves(url):
+    ended = run("explain", f"{__name__}:REVERSED", "--url", url, "--json")
+    assert ended.exit_code == 3
+    found = json.loads(ended.stdout)
+    assert not found["index_served"]
+    assert [finding["rule"] for finding in found["findings"]] == ["descending"]
+
+
+def test_explain_refuses_what_is_no_statement(url):
+    ended = run("explain", f"{__name__}:COLUMN", "--url", url)
+    assert ended.exit_code == 2
+    assert "is of type str, and no statement of SQLAlchemy." in ended.stderr
+
+
+def test_a_statement_that_the_server_refuses_is_answered_with_its_words(url):
+    ended = run("explain", "SELECT * FROM nowhere", "--url", url)
+    assert isinstance(ended.exception, ServerError)
+    assert 'The driver said: relation "nowhere" does not exist.' in str(ended.exception)
