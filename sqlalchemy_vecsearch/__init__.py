@@ -19,6 +19,7 @@ from sqlalchemy_vecsearch.expressions import Subvector
 from sqlalchemy_vecsearch.indexes import VectorIndex, describe_index, vector_index
 from sqlalchemy_vecsearch.loading import acopy_rows, copy_rows
 from sqlalchemy_vecsearch.measuring.asserting import IndexNotServedError, assert_index_served
+from sqlalchemy_vecsearch.measuring.choosing import choose_strategy
 from sqlalchemy_vecsearch.measuring.explaining import explain
 from sqlalchemy_vecsearch.measuring.findings import Finding
 from sqlalchemy_vecsearch.measuring.linting import lint
@@ -89,6 +90,7 @@ __all__ = [
     "acopy_rows",
     "assert_index_served",
     "boosted",
+    "choose_strategy",
     "copy_rows",
     "count_within",
     "declaration_of",
