@@ -44,7 +44,7 @@ _UNIQUE_VIOLATION: Final = "23505"
 def copy_rows(
     connection: Connection | Session,
     entity: Any,  # a Table, or a mapped class that the type checker cannot tell from others
-    rows: Iterable[Mapping[str, Any]] | Iterable[Sequence[Any]] | Mapping[str, Sequence[Any]],
+    rows: Iterable[Mapping[str, Any]] | Iterable[Sequence[Any]] | Mapping[str, Any],
     *,
     columns: Sequence[str] | None = None,
     on_conflict: OnConflict = None,
@@ -101,7 +101,7 @@ def copy_rows(
 async def acopy_rows(
     connection: AsyncConnection | AsyncSession,
     entity: Any,  # as in copy_rows
-    rows: Iterable[Mapping[str, Any]] | Iterable[Sequence[Any]] | Mapping[str, Sequence[Any]],
+    rows: Iterable[Mapping[str, Any]] | Iterable[Sequence[Any]] | Mapping[str, Any],
     *,
     columns: Sequence[str] | None = None,
     on_conflict: OnConflict = None,
