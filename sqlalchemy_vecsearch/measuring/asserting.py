@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import Index
+from sqlalchemy import CompoundSelect, Index, Select
 
 from sqlalchemy_vecsearch.errors import VecSearchError
 from sqlalchemy_vecsearch.measuring.explaining import explained
+from sqlalchemy_vecsearch.measuring.linting import lint
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Executable
     from sqlalchemy.orm import Session, scoped_session
 
+    from sqlalchemy_vecsearch.measuring.findings import Finding
     from sqlalchemy_vecsearch.measuring.served import SearchPlan
 
 __all__ = ["IndexNotServedError", "assert_index_served"]
@@ -42,7 +44,7 @@ def assert_index_served(
     statement: Executable,
     index: Index | str | None = None,
 ) -> SearchPlan:
-    """Return the plan of a statement if a vector index can serve it; raise an AssertionError that says why not if not.
+    """Return the plan of a statement if a vector index can serve it, and raise an AssertionError that says why if none.
 
     It works on the few rows of a test, and on an empty table: there PostgreSQL rightly reads the whole table, so the
     statement is planned with sequential scans and sorts switched off, in a savepoint that is rolled back. What
@@ -67,34 +69,41 @@ def assert_index_served(
     """
     plan = explained(connection, statement, settings=_NO_OTHER_WAY)
     wanted = None if index is None else str(index.name) if isinstance(index, Index) else index
-    problem = _problem(plan, wanted)
+    problem = _problem(plan, wanted, _findings(statement))
     if problem is not None:
         raise IndexNotServedError(f"{problem}\n\n{plan.render()}", plan=plan)
     return plan
 
 
-def _problem(plan: SearchPlan, wanted: str | None) -> str | None:
+def _findings(statement: Executable) -> list[Finding]:
+    return lint(statement) if isinstance(statement, Select | CompoundSelect) else []
+
+
+def _problem(plan: SearchPlan, wanted: str | None, findings: list[Finding]) -> str | None:
+    """Return what is wrong, and why: what lint finds, and without a finding what is left. Pure."""
     if plan.unseen and not plan.indexes:
         return (
             f"Whether an index serves the statement can not be seen here. Rows of {_listed(plan.unseen)} come from "
             "another server, whose plan EXPLAIN does not show. Assert it on a connection to that server."
         )
+    found = " ".join(map(str, findings))
     if not plan.index_served:
-        return (
-            "No vector index can serve the statement. PostgreSQL does without one even when sequential scans and sorts "
-            "are switched off, so the index is missing in this database, or the ORDER BY is not the one it is built "
-            "for. Create the tables with their indexes, and order by the bare distance, as nearest() does."
+        return "No vector index can serve the statement. " + (
+            found
+            or "PostgreSQL does without one even when sequential scans and sorts are switched off, so the index is "
+            "missing in this database, or the ORDER BY is not by the bare distance that it is built for. Create the "
+            "tables with their indexes, and search by nearest() without exact=True."
         )
     if plan.unlimited:
-        return (
-            f"No LIMIT ends the scan of {_listed(plan.unlimited)}. PostgreSQL would read and sort a larger table "
-            "whole, or return the few rows that one scan of the index finds. Add .limit() at the level of the "
-            "ORDER BY, as nearest(..., k=10) does."
+        return f"No LIMIT ends the scan of {_listed(plan.unlimited)}. " + (
+            found
+            or "PostgreSQL would read and sort a larger table whole, or return the few rows that one scan of the index "
+            "finds. Add LIMIT at the level of the ORDER BY, as nearest(..., k=10) does."
         )
     if wanted is not None and wanted not in plan.indexes:
         return (
-            f"The index {wanted!r} does not serve the statement. The planner chose {_listed(plan.indexes)}, "
-            "which serves the same operator. Drop the other index, or assert that one."
+            f"The index {wanted!r} does not serve the statement. The planner chose {_listed(plan.indexes)} among those "
+            "that can. Drop the other index, or assert that one."
         )
     return None
 

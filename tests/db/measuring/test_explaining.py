@@ -6,7 +6,14 @@ from sqlalchemy import NullPool, create_engine, event, func, make_url, select, t
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Session, scoped_session, sessionmaker, with_loader_criteria
 
-from sqlalchemy_vecsearch import explain, nearest, search_settings
+from sqlalchemy_vecsearch import (
+    IndexNotServedError,
+    UnsupportedServerError,
+    assert_index_served,
+    explain,
+    nearest,
+    search_settings,
+)
 
 QUERY = vectors()[7].tolist()
 
@@ -41,8 +48,12 @@ def test_a_partitioned_table_is_served_by_the_index_that_was_declared(session):
     assert explain(session, nearest(Part, Part.embedding, QUERY, k=10)).indexes == ("ix_part_embedding",)
 
 
-def test_analyze_counts_the_rows_that_the_filter_drops(session):
+def test_analyze_counts_the_rows_that_the_filter_drops(session, pgvector_version):
     statement = nearest(select(Doc).where(Doc.lang == "de").offset(2), Doc.embedding, QUERY, k=10)
+    if pgvector_version < (0, 8):
+        with pytest.raises(UnsupportedServerError):
+            explain(session, statement, analyze=True)
+        return
     plan = explain(session, statement, analyze=True)
     assert plan.index_served
     assert (plan.rows.asked, plan.rows.returned) == (10, 10)
@@ -145,3 +156,24 @@ def test_the_statement_still_runs_afterwards(session):
     statement = nearest(Doc, Doc.embedding, QUERY, k=3)
     explain(session, statement)
     assert next(document.id for document, _ in session.execute(statement)) == 7
+
+
+def test_a_foreign_table_leaves_open_how_its_server_sorts(session):
+    for command in (
+        "CREATE EXTENSION postgres_fdw",
+        "CREATE SERVER elsewhere FOREIGN DATA WRAPPER postgres_fdw OPTIONS (extensions 'vector')",
+        "CREATE USER MAPPING FOR CURRENT_USER SERVER elsewhere",
+        "CREATE FOREIGN TABLE far (id int, embedding vector(3)) SERVER elsewhere",
+    ):
+        session.execute(text(command))
+    statement = text("SELECT id FROM far ORDER BY embedding <=> '[1,2,3]' LIMIT 3")
+    plan = explain(session, statement)
+    assert not plan.index_served
+    assert plan.unseen == ("far",)
+    with pytest.raises(IndexNotServedError) as error:
+        assert_index_served(session, statement)
+    assert str(error.value).startswith(
+        "Whether an index serves the statement can not be seen here. Rows of 'far' come from another server, whose plan "
+        "EXPLAIN does not show. Assert it on a connection to that server.\n\nNot known: the server of 'far' sorts, by a "
+        "plan that only it can show.\n\n"
+    )
