@@ -66,7 +66,7 @@ def normalised(
 ) -> list[IndexDefinition | Refusal]:
     """Return the definitions that the server would have after creating the wished indexes, in their order.
 
-    It costs three statements however many the wishes are, about 2 ms a wish, and leaves nothing behind: it works on
+    It costs three statements however many the wishes are, about 1 ms a wish, and leaves nothing behind: it works on
     empty temporary copies that are rolled back within the statement. Only wishes that hold an expression or a predicate
     are sent.
 
@@ -91,6 +91,7 @@ def normalised(
     return found
 
 
+# A partitioned table without partitions has no storage, so that neither it nor its indexes cost more than catalog rows.
 # Variables of PL/pgSQL outlive a subtransaction, tables do not: so everything is undone before the answers are kept.
 _PROBE: Final = text(
     """
@@ -112,7 +113,8 @@ BEGIN
       number := number + 1;
       BEGIN
         IF NOT copies ? (wish->>'copy') THEN
-          EXECUTE pg_catalog.format('CREATE TEMPORARY TABLE %I (LIKE %s)', wish->>'copy', wish->>'table');
+          EXECUTE pg_catalog.format('CREATE TEMPORARY TABLE %I (LIKE %s, alembic_ops_key integer)'
+                                    ' PARTITION BY LIST (alembic_ops_key)', wish->>'copy', wish->>'table');
           FOR action IN SELECT a.value FROM pg_catalog.jsonb_array_elements_text(wish->'actions') a LOOP
             EXECUTE pg_catalog.format('ALTER TABLE pg_temp.%I %s', wish->>'copy', action);
           END LOOP;
