@@ -77,7 +77,7 @@ CASES = {
     "c hnsw to ivfflat": ([ix()], [ix(using="ivfflat", with_={"lists": 5})], [REBUILD]),
     "c ivfflat to hnsw": ([ix(using="ivfflat", with_={"lists": 5})], [ix()], [REBUILD]),
     "c lists": ([ix(using="ivfflat", with_={"lists": 5})], [ix(using="ivfflat", with_={"lists": 2})], [REBUILD]),
-    "c ivfflat without its default operator class": ([ix(using="ivfflat", operators="vector_ip_ops")], [ix(using="ivfflat")], [REBUILD]),
+    "c ivfflat without its default operator class": ([ix(using="ivfflat", operators="vector_ip_ops", with_={"lists": 5})], [ix(using="ivfflat", with_={"lists": 5})], [REBUILD]),
     "c parameters removed": ([ix(with_={"m": 24})], [ix()], [REBUILD]),
     "c predicate added": ([ix()], [ix(where=text("model_id = 1"))], [REBUILD]),
     "c predicate changed": ([ix(where=text("model_id = 1"))], [ix(where=text("model_id = 2 AND kind = 'a'"))], [REBUILD]),
