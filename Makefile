@@ -32,7 +32,7 @@ lint: $(VENV)/.installed-dev  ## formatting, lint rules, import contracts, types
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 
 check: lint test docs  ## what CI runs: lint, tests, docs
 
