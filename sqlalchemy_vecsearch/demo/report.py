@@ -51,12 +51,12 @@ class Report:
         self.console.print(f"   {line}", style=style, markup=False, soft_wrap=True)
 
     @contextmanager
-    def progress(self, label: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    def progress(self, label: str, total: int) -> Iterator[Callable[[int], None]]:
         """Show a bar while a block runs, and give the function that moves it on; only a terminal shows it.
 
         Args:
             label: what is counted.
-            total: None where the end is not known; the bar then moves to and fro.
+            total: how many there are.
         """
         columns = (TextColumn("   {task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         shown = self.console.is_terminal and not self.console.quiet

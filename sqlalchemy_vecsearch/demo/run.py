@@ -116,7 +116,7 @@ class Demo:
             entries = self._read()
             self._load(entries, self._embed(entries))
         if self._revision() == TABLES:
-            with self.report.step(f"Build the index: alembic upgrade {INDEXED}"), self.report.progress("graph", None):
+            with self.report.step(f"Build the index: alembic upgrade {INDEXED}"):  # alembic_ops draws the bar
                 command.upgrade(self.migrations, INDEXED)
         return self._stored(), bool(stored)
 
@@ -144,7 +144,7 @@ class Demo:
         """Rebuild the index with other parameters while a thread goes on searching."""
         before = self._parameters()
         title = f"Rebuild the index while it is searched: alembic upgrade {REBUILT}"
-        with self.report.step(title), self.report.progress("graph", None):
+        with self.report.step(title):  # alembic_ops draws the bar
             begin = perf_counter()
             with BackgroundSearches(self.engine, list(self.questions)) as searches:
                 if self._revision() == REBUILT:  # by an earlier run: go back first, in the same way
