@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from sqlalchemy_vecsearch.cli import demo, explain, recall, tune
+from sqlalchemy_vecsearch.cli import demo, doctor, explain, recall, status, tune, why_waiting
 
 __all__ = ["app"]
 
@@ -38,3 +38,6 @@ app.command("demo")(demo.demo)
 app.command("explain")(explain.explain)
 app.command("recall")(recall.recall)
 app.command("tune")(tune.tune)
+app.command("doctor")(doctor.doctor)
+app.command("status")(status.status)
+app.command("why-waiting")(why_waiting.why_waiting)

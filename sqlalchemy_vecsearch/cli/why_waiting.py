@@ -1,0 +1,26 @@
+"""`vecsearch why-waiting`: who waits for a lock, and for whom."""
+
+from sqlalchemy_vecsearch.cli.database import DatabaseUrl, connected
+from sqlalchemy_vecsearch.cli.output import AsJson, console_for, print_json
+
+__all__ = ["why_waiting"]
+
+
+def why_waiting(*, url: DatabaseUrl, as_json: AsJson = False) -> None:
+    """Show every session that waits for a lock, and who holds it: process, application, state, age and query.
+
+    It changes nothing and ends nothing.
+    """
+    from alembic_ops.health import waiting_sessions
+
+    with connected(url) as connection:
+        waiting = waiting_sessions(connection)
+    if as_json:
+        print_json(waiting)
+    console = console_for(as_json=as_json)
+    for one in waiting:
+        console.print(one.session.describe(), soft_wrap=True, markup=False)
+        for blocker in one.blockers:
+            console.print(f"    waits for {blocker.describe()}", soft_wrap=True, markup=False)
+    if not waiting:
+        console.print("No session waits for a lock.", soft_wrap=True)
