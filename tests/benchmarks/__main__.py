@@ -17,7 +17,7 @@ from rich.table import Table
 from sqlalchemy import create_engine, make_url, text
 
 from sqlalchemy_vecsearch.testing import start_embedded_server
-from tests.benchmarks import ingestion, memory, queries
+from tests.benchmarks import ingestion, memory, queries, search_forms
 
 PACKAGES = ("sqlalchemy", "psycopg", "pgvector", "numpy")
 
@@ -48,6 +48,14 @@ def main():
                 console.print(table)
             report["measurements"] += [asdict(measurement) for measurement in measured]
             _write(options.output, report)
+        console.print("Measuring the composed searches ...")
+        composed = search_forms.measure(
+            url, rows=options.rows, dimensions=options.dimensions, queries=min(options.queries, 100)
+        )
+        for table in _tables(composed):
+            console.print(table)
+        report["measurements"] += [asdict(measurement) for measurement in composed]
+        _write(options.output, report)
         report["streamed"] = streamed = memory.measure(url, rows=options.streamed, dimensions=options.dimensions)
         console.print(f"Streaming {streamed['rows']:,} rows grew the process by {streamed['grown_megabytes']} MB.")
         _write(options.output, report)
