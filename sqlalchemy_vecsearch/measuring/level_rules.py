@@ -145,7 +145,11 @@ def _holds_distance(criterion: Any) -> bool:
 
 def _drops_rows(level: Level, term: OrderTerm) -> bool:
     required = [source for source, nullable in level.sources if not nullable]
-    return len(required) > 1 or any(not _keeps_all(criterion, term) for criterion in level.criteria)
+    return (
+        level.has_loader_criteria
+        or len(required) > 1
+        or any(not _keeps_all(criterion, term) for criterion in level.criteria)
+    )
 
 
 def _keeps_all(criterion: Any, term: OrderTerm) -> bool:

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import FromClause, Over, Select
+from sqlalchemy.orm import LoaderCriteriaOption
 from sqlalchemy.sql import operators, visitors
 from sqlalchemy.sql.elements import (
     BinaryExpression,
@@ -20,9 +21,10 @@ from sqlalchemy.sql.elements import (
     _textual_label_reference,
 )
 from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.sql.selectable import Join
 
 from sqlalchemy_vecsearch.measuring.distances import distance_in, distances_in, parts, without_name
-from sqlalchemy_vecsearch.search.statements import leaves, where_criteria
+from sqlalchemy_vecsearch.search.statements import where_criteria
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,7 +87,7 @@ class Level:
     @cached_property
     def sources(self) -> tuple[tuple[FromClause, bool], ...]:
         """What it reads, with joins taken apart, and whether an outer join can make it NULL."""
-        return tuple((source, nullable) for source, nullable in leaves(self.statement) if source not in self.outer)
+        return tuple((source, nullable) for source, nullable in _sources(self.statement) if source not in self.outer)
 
     @cached_property
     def criteria(self) -> tuple[Any, ...]:
@@ -126,6 +128,11 @@ class Level:
         return clause is not None and _number(clause) != 0
 
     @property
+    def has_loader_criteria(self) -> bool:
+        """Whether the ORM adds conditions when it is executed."""
+        return any(isinstance(option, LoaderCriteriaOption) for option in self.statement._with_options)
+
+    @property
     def is_distinct(self) -> bool:
         """Whether it has a DISTINCT, of PostgreSQL's ``distinct_on`` extension too (SQLAlchemy 2.1)."""
         extension = getattr(self.statement, "_pre_columns_clause", None)
@@ -160,6 +167,35 @@ def levels(statement: Any) -> Iterator[Level]:  # Any: a Select, a union of them
     yield from walk(statement, frozenset())
 
 
+def _sources(statement: Select[Any]) -> Iterator[tuple[FromClause, bool]]:
+    """Yield what a statement reads, without compiling it as ``get_final_froms`` does."""
+    found: dict[FromClause, bool] = {}
+    for part in (*statement._raw_columns, *statement._where_criteria):
+        for source in [part] if isinstance(part, FromClause) else part._from_objects:
+            found.update(_taken_apart(source))
+    for source in statement._from_obj:
+        found.update(_taken_apart(source))
+    for target, _, left, how in statement._setup_joins:
+        if isinstance(left, FromClause):
+            found.update(_taken_apart(left))
+        found.update(_taken_apart(_selectable(target), nullable=bool(how.get("isouter") or how.get("full"))))
+    yield from found.items()
+
+
+def _selectable(target: Any) -> Any:
+    """Return the table behind what is joined: an entity, an alias, a table, or a relationship."""
+    entity = getattr(getattr(target, "property", None), "entity", target)
+    return getattr(entity, "selectable", entity)
+
+
+def _taken_apart(source: Any, *, nullable: bool = False) -> Iterator[tuple[FromClause, bool]]:
+    if isinstance(source, Join):
+        yield from _taken_apart(source.left, nullable=nullable or source.full)
+        yield from _taken_apart(source.right, nullable=nullable or source.isouter or source.full)
+    else:
+        yield source, nullable
+
+
 def _term(position: int, clause: Any, named: dict[str, Any]) -> OrderTerm | None:
     expression, descending, nulls_first = clause, False, False
     while True:
@@ -179,7 +215,7 @@ def _term(position: int, clause: Any, named: dict[str, Any]) -> OrderTerm | None
             expression = bare
         else:
             break
-    found = next(distances_in(expression), None)
+    found = None if isinstance(expression, Over) else next(distances_in(expression), None)
     return None if found is None else OrderTerm(position, expression, found, descending, nulls_first)
 
 

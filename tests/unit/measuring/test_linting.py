@@ -1,9 +1,9 @@
 import pytest
 from pgvector.sqlalchemy import HALFVEC as PlainHalfvec
-from sqlalchemy import Column, Integer, MetaData, Table, case, cast, desc, func, insert, select, text, true
+from sqlalchemy import Column, ForeignKey, Integer, MetaData, Table, case, cast, desc, func, insert, select, text, true
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import BIT as PostgresBit
-from sqlalchemy.orm import DeclarativeBase, Mapped, aliased, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, aliased, mapped_column, relationship, with_loader_criteria
 
 from sqlalchemy_vecsearch import (
     BIT,
@@ -51,6 +51,8 @@ class Doc(Base):
     part: Mapped[list[float]] = embedding_column(3, metric="cosine", index=HNSW(), quantize=Subvector(1, 2))
     bare: Mapped[list[float]] = embedding_column(3, metric="cosine")
     english: Mapped[list[float]] = embedding_column(3, metric="cosine")
+    question_id: Mapped[int] = mapped_column(ForeignKey("question.id"))
+    question: Mapped["Question"] = relationship()
 
 
 vector_index("ix_english", Doc.english, metric="cosine", where=Doc.lang == "en")
@@ -90,6 +92,7 @@ CLEAN = {
     "fetch": select(Doc.id).order_by(D).fetch(10),
     "not null": FOUND.where(Doc.embedding.is_not(None)),
     "a similarity in the select list": FOUND.add_columns(similarity(Doc.embedding, QUERY)),
+    "an optional related row": FOUND.outerjoin(Doc.question),
     "an optional join": FOUND.outerjoin(Question, Question.id == Doc.id),
     "the exact form": select(Doc.id).order_by(D.op("+")(text("0"))),
     "the predicate of a partial index": select(Doc.id)
@@ -255,6 +258,15 @@ WRONG = {
     "an offset": (FOUND.offset(20), ["offset"]),
     "a filter": (FOUND.where(Doc.lang == "en"), ["filter_loses_rows"]),
     "a join": (FOUND.join(Question, Question.id == Doc.id), ["filter_loses_rows"]),
+    "loader criteria": (FOUND.options(with_loader_criteria(Doc, Doc.lang == "en")), ["filter_loses_rows"]),
+    "an order by a rank": (
+        select(Doc.id, func.row_number().over(order_by=D).label("n")).order_by("n").limit(5),
+        ["flat_window"],
+    ),
+    "a related row": (
+        FOUND.join(Doc.question),
+        ["filter_loses_rows"],
+    ),
     "a search in a CTE": (
         select((inner := select(Doc.id, D.label("d")).order_by(D.desc()).limit(5).cte()).c.id).order_by(inner.c.d),
         ["descending"],
