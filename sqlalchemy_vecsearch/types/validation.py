@@ -104,7 +104,8 @@ def checked_sparse(value: object, dimensions: int | None = None, column: str | N
         length, indices, values = _scipy_parts(value, column)
     else:
         dense = checked_dense(value, dimensions, column)
-        length, indices, values = len(dense), np.flatnonzero(dense), dense[dense != 0]
+        (found,) = dense.nonzero()
+        return SparseParts(len(dense), found.astype(np.int32), dense[found])
     if dimensions is not None and length != dimensions:
         raise _length_error(length, dimensions, column)
     _refuse_infinite(values, column)
