@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from alembic.operations.ops import AddColumnOp, AlterColumnOp, DropColumnOp, ModifyTableOps
+from sqlalchemy import Computed
 
 from alembic_ops.errors import VectorMigrationWarning
-from alembic_ops.operations import AlterEmbeddingTypeOp
+from alembic_ops.operations import AddEmbeddingColumnOp, AlterEmbeddingTypeOp
 from alembic_ops.quoting import DIALECT, PREPARER
 from alembic_ops.type_changes import is_embedding_type
 from alembic_ops.vector_types import vector_type_of
@@ -31,13 +32,15 @@ __all__ = ["ColumnChanges", "RenameColumnOp", "take_over_columns"]
 class ColumnChanges:
     """What happens to the columns of one table before its indexes are as wished.
 
-    ``actions`` are the same changes as actions of ALTER TABLE, for an empty copy of the table.
+    ``embeddings`` are the new columns of vectors, which are added by themselves and before all else. ``actions`` are
+    all changes as actions of ALTER TABLE, for an empty copy of the table.
     """
 
     retyped: set[str] = field(default_factory=set)
     added: set[str] = field(default_factory=set)
     dropped: set[str] = field(default_factory=set)
     renamed: dict[str, str] = field(default_factory=dict)
+    embeddings: list[MigrateOperation] = field(default_factory=list)
     actions: list[str] = field(default_factory=list)
 
     @property
@@ -110,12 +113,23 @@ def take_over_columns(
 
 def _taken_over(operation: MigrateOperation, found: ColumnChanges) -> list[MigrateOperation]:
     if isinstance(operation, AddColumnOp):
-        found.added.add(operation.column.name)
-        found.actions.append(f"ADD COLUMN {PREPARER.quote(operation.column.name)} {_sql_type(operation.column.type)}")
-    elif isinstance(operation, DropColumnOp):
+        return _taken_over_new(operation, found)
+    if isinstance(operation, DropColumnOp):
         found.dropped.add(operation.column_name)
     elif isinstance(operation, AlterColumnOp) and operation.modify_type is not None:
         return _taken_over_type(operation, found)
+    return [operation]
+
+
+def _taken_over_new(operation: AddColumnOp, found: ColumnChanges) -> list[MigrateOperation]:
+    column = operation.column
+    found.actions.append(f"ADD COLUMN {PREPARER.quote(column.name)} {_sql_type(column.type)}")
+    if is_embedding_type(column.type, DIALECT) and not isinstance(column.server_default, Computed):
+        found.embeddings.append(
+            AddEmbeddingColumnOp(table_name=operation.table_name, column=column, schema=operation.schema)
+        )
+        return []
+    found.added.add(column.name)
     return [operation]
 
 

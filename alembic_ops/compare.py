@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
@@ -14,6 +15,7 @@ from alembic.util import DispatchPriority, PriorityDispatchResult
 from alembic_ops.catalog import current_indexes, extension_in_search_path, installed_extension, partitions
 from alembic_ops.column_changes import take_over_columns
 from alembic_ops.declared import is_vector_index
+from alembic_ops.errors import VectorMigrationWarning
 from alembic_ops.extension_needs import extension_operations, needed_version
 from alembic_ops.index_comparison import ComparedTable, IndexComparison
 from alembic_ops.proposals import arranged, propose
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from alembic.autogenerate.api import AutogenContext
-    from alembic.operations.ops import UpgradeOps
+    from alembic.operations.ops import MigrateOperation, UpgradeOps
     from sqlalchemy import Index, Table
 
     from alembic_ops.catalog import InstalledExtension
@@ -114,9 +116,23 @@ def compare_schemas(
     with extension_in_search_path(context.connection, seen.extension):
         changes = comparison.changes(current_indexes(context.connection, schemas))
     proposals = propose(changes, comparison, comparison.originals)
+    proposals.early[:0] = [operation for found in columns.values() for operation in found.embeddings]
+    if proposals.late:
+        _warn_of_order(proposals.late)
     first = extension_operations(seen.extension, _needed(seen, comparison, context))
     upgrade_ops.ops[:] = [*first, *arranged(upgrade_ops.ops, proposals)]
     return PriorityDispatchResult.CONTINUE
+
+
+def _warn_of_order(late: list[MigrateOperation]) -> None:
+    names = ", ".join(repr(getattr(operation, "name", "")) for operation in late)
+    warnings.warn(
+        f"The revision changes a table and then builds the index {names}, which needs that change. "
+        "A concurrent build commits what came before it, so that the revision could not be run again if it failed. "
+        "Move the build into a revision of its own, after this one.",
+        VectorMigrationWarning,
+        stacklevel=2,
+    )
 
 
 def _leave_partitions_alone(seen: Seen, upgrade_ops: UpgradeOps, children: set[TableKey]) -> None:

@@ -155,7 +155,8 @@ def arranged(operations: Sequence[MigrateOperation], proposals: Proposals) -> li
             body.extend(proposals.after.get(key, _NONE))
     for around in (proposals.before, proposals.after):
         body.extend(one for key, mine in around.items() if key not in first for one in mine)
-    return [*proposals.early, *body, *proposals.late]
+    kept = [one for one in body if not (isinstance(one, ModifyTableOps) and one.is_empty())]
+    return [*proposals.early, *kept, *proposals.late]
 
 
 _NONE: Final[Sequence[MigrateOperation]] = ()

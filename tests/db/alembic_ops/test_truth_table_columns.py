@@ -204,7 +204,7 @@ def test_a_new_column_and_its_index_on_a_table_with_rows(project):
     models().create_all(project.engine)
     project.execute("INSERT INTO items SELECT FROM generate_series(1, 20)")
     project.metadata = models(VECTOR(3), operators=L2)
-    revision = project.cycle("add_column", CREATE)
+    revision = project.cycle("add_embedding_column", CREATE)
     assert "concurrently=False" not in revision.upgrade
 
 

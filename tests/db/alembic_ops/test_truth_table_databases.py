@@ -10,7 +10,7 @@ from alembic.autogenerate import compare_metadata, produce_migrations
 from alembic.migration import MigrationContext
 from pgvector.sqlalchemy import HALFVEC, VECTOR
 from sqlalchemy import Column, Index, Integer, MetaData, String, Table, cast, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_column
 
 from alembic_ops.errors import VectorMigrationWarning
@@ -395,7 +395,35 @@ def test_a_predicate_over_a_column_that_comes_with_it(project):
     items = project.metadata.tables["items"]
     items.append_column(Column("lang", String(2)))
     ix(where=items.c.lang == "en")(items)
-    project.cycle("add_column", "create_vector_index", rows="INSERT INTO items (embedding) VALUES ('[1,2,3]')")
+    with pytest.warns(VectorMigrationWarning) as caught:
+        project.cycle("add_column", "create_vector_index", rows="INSERT INTO items (embedding) VALUES ('[1,2,3]')")
+    assert {str(one.message) for one in caught} == {
+        "The revision changes a table and then builds the index 'ix_e', which needs that change. "
+        "A concurrent build commits what came before it, so that the revision could not be run again if it failed. "
+        "Move the build into a revision of its own, after this one."
+    }
+
+
+def test_a_revision_that_failed_after_its_builds_is_run_again(project):
+    models(ix()).create_all(project.engine)
+    project.execute("INSERT INTO items (embedding) VALUES ('[1,2,3]')")
+    project.metadata = models(ix(with_={"m": 24}), half())
+    project.metadata.tables["items"].append_column(Column("lang", String(2), nullable=False))
+    project.metadata.tables["items"].append_column(Column("second", HALFVEC(3)))
+    project.metadata.tables["items"].append_column(Column("note", String))
+    revision = project.autogenerate()
+    assert re.findall(r"^op\.(\w+)\(", revision.upgrade, re.MULTILINE) == [
+        "add_embedding_column",
+        "create_vector_index",
+        "rebuild_vector_index",
+        "add_column",
+        "add_column",
+    ]
+    with pytest.raises(IntegrityError, match='column "lang" of relation "items" contains null values'):
+        project.upgrade()
+    project.execute("DELETE FROM items")
+    project.upgrade()
+    assert project.proposes_nothing()
 
 
 # --- models of every kind ------------------------------------------------------------------------------------------
