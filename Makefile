@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3.14 || command -v python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
-PYTEST_ARGS ?=
+PYTEST_ARGS ?= -n auto
 CONSTRAINTS := $(if $(wildcard requirements.lock),--constraint requirements.lock)
 
 .PHONY: help demo test lint check check-matrix bench docs lock clean
