@@ -119,8 +119,11 @@ def compare_schemas(
     proposals.early[:0] = [operation for found in columns.values() for operation in found.embeddings]
     if proposals.late:
         _warn_of_order(proposals.late)
-    first = extension_operations(seen.extension, _needed(seen, comparison, context))
+    needed = _needed(seen, comparison, context)
+    first = extension_operations(seen.extension, needed)
     upgrade_ops.ops[:] = [*first, *arranged(upgrade_ops.ops, proposals)]
+    if upgrade_ops.ops and needed is not None and seen.extension.schema is not None and not seen.extension.visible:
+        _warn_of_search_path(seen.extension.schema)
     return PriorityDispatchResult.CONTINUE
 
 
@@ -130,6 +133,16 @@ def _warn_of_order(late: list[MigrateOperation]) -> None:
         f"The revision changes a table and then builds the index {names}, which needs that change. "
         "A concurrent build commits what came before it, so that the revision could not be run again if it failed. "
         "Move the build into a revision of its own, after this one.",
+        VectorMigrationWarning,
+        stacklevel=2,
+    )
+
+
+def _warn_of_search_path(schema: str) -> None:
+    warnings.warn(
+        f"The vector extension is in the schema {schema!r}, which is not on the search path. "
+        "Revisions and queries name its types and operators without a schema, and would not find them. "
+        f"Add {schema} to the search path: ALTER ROLE ... SET search_path, or options in the URL of the database.",
         VectorMigrationWarning,
         stacklevel=2,
     )

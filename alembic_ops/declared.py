@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from alembic.util import CommandError
@@ -71,7 +72,16 @@ def declared_indexes(table: Table, *, schema: str | None) -> list[DeclaredIndex]
         IndexRuleError: an index could not be built, or would not be what was meant.
     """
     found = [_declared(index, table, schema) for index in table.indexes]
-    return sorted((one for one in found if one is not None), key=lambda one: one.state.name)
+    declared = sorted((one for one in found if one is not None), key=lambda one: one.state.name)
+    for one, other in pairwise(declared):
+        if one.state.name == other.state.name:
+            raise IndexRuleError(
+                other.index,
+                "has the name of another index of that table",
+                "A naming convention that knows only the column gives both one name, and one of them would be lost.",
+                "Give each of them a name.",
+            )
+    return declared
 
 
 def is_vector_index(index: Index) -> bool:

@@ -68,12 +68,11 @@ class IndexComparison:
         self.columns = columns
         self.extension = extension
         self.originals: dict[IndexState, IndexDefinition] = {}
-        self.declared = {
-            (table.key, one.state.name): one
-            for table in self.tables.values()
-            if table.wished is not None
-            for one in declared_indexes(table.wished, schema=table.schema)
-        }
+        self.declared: dict[tuple[TableKey, str], DeclaredIndex] = {}
+        for table in self.tables.values():
+            if table.wished is not None:
+                for one in declared_indexes(table.wished, schema=table.schema):
+                    self.declared[table.key, one.state.name] = one
 
     def changes(self, found: Iterable[IndexState]) -> list[Change]:
         """Return the difference between what the catalog has and what is declared, and warn of what is left alone."""

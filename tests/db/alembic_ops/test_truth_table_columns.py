@@ -235,11 +235,16 @@ DEFAULTS = {
 
 
 @pytest.mark.parametrize("case", DEFAULTS)
-def test_server_defaults_are_equal_to_themselves(project, case):
-    type_, default, _ = DEFAULTS[case]
+def test_server_defaults_are_compared_where_alembic_is_asked_to(project, case):
+    type_, default, other = DEFAULTS[case]
     project.options = {"compare_server_default": True}
     project.metadata = models(type_, server_default=default)
-    project.cycle("create_table")
+    project.metadata.create_all(project.engine)
+    assert project.proposes_nothing()
+    project.metadata = models(type_, server_default=other)
+    assert project.autogenerate().upgrade.startswith("op.alter_column('items', 'embedding',")
+    project.upgrade()
+    assert project.proposes_nothing()
 
 
 def test_a_computed_column_is_equal_to_itself(project):

@@ -114,7 +114,13 @@ def test_an_extension_in_a_schema_outside_the_search_path_is_still_compared(bare
     assert project.proposes_nothing()
     project.metadata = models(ix(operators="ext.vector_l2_ops"), half(), dimensions=4)
     with project.engine.connect() as connection:
-        (diff,) = compare_metadata(MigrationContext.configure(connection), project.metadata)
+        with pytest.warns(VectorMigrationWarning) as caught:
+            (diff,) = compare_metadata(MigrationContext.configure(connection), project.metadata)
+        assert [str(one.message) for one in caught] == [
+            "The vector extension is in the schema 'ext', which is not on the search path. "
+            "Revisions and queries name its types and operators without a schema, and would not find them. "
+            "Add ext to the search path: ALTER ROLE ... SET search_path, or options in the URL of the database."
+        ]
         assert diff[0] == "alter_embedding_type"
         assert connection.scalar(text("SHOW search_path")) == '"$user", public'
 

@@ -188,3 +188,15 @@ def test_a_binary_expression_is_checked_by_its_cast():
 
 def test_a_btree_over_bits_is_left_alone():
     assert declared_indexes(table_of(embedding(BIT(3)), Index("ix_e", "embedding")), schema=None) == []
+
+
+def test_two_indexes_that_get_one_name_are_an_error():
+    metadata = MetaData(naming_convention={"ix": "ix_%(table_name)s_%(column_0_name)s"})
+    indexes = (hnsw("embedding", name=None), hnsw("embedding", name=None, ops="vector_cosine_ops"))
+    with pytest.raises(IndexRuleError) as caught:
+        declared_indexes(table_of(embedding(), *indexes, metadata=metadata), schema=None)
+    assert str(caught.value) == (
+        "The index 'ix_items_embedding' of the table 'items' has the name of another index of that table. "
+        "A naming convention that knows only the column gives both one name, and one of them would be lost. "
+        "Give each of them a name."
+    )
