@@ -10,8 +10,8 @@ from sqlalchemy_vecsearch.search.forms import (
     Effort,
     Search,
     carried_settings,
-    default_oversample,
     limited_select,
+    scan_count,
     scan_order,
     unindexed,
 )
@@ -141,12 +141,12 @@ def candidates_of(
         count: how many rows.
         columns: labelled columns to read besides the keys.
         exact: True reads every row.
-        best: True takes more candidates from a quantised index and keeps the nearest of them by the full vectors.
+        best: True takes more candidates where the scan is not in order, and keeps the nearest of them.
     """
-    oversample = 1 if exact or not best else default_oversample(search.searched)
-    inner, keys = limited_candidates(search, effort, count * oversample, *columns, exact=exact)
+    scanned = scan_count(search, count) if best and not exact else count
+    inner, keys = limited_candidates(search, effort, scanned, *columns, exact=exact)
     rows = inner.cte().prefix_with("MATERIALIZED")
-    if oversample > 1:
+    if scanned > count:
         rows = rows.select().order_by(unindexed(rows.c.distance)).limit(count).cte().prefix_with("MATERIALIZED")
     return Candidates(rows, keys)
 

@@ -45,6 +45,7 @@ __all__ = [
     "limited_select",
     "plain_form",
     "reranked_form",
+    "scan_count",
     "scan_order",
     "sorted_form",
     "unindexed",
@@ -295,6 +296,23 @@ def _limited(
     inner, keys = limited_select(search, settings, order, count, *columns)
     limited = inner.cte().prefix_with("MATERIALIZED")
     return limited, keys.matching(limited)
+
+
+def scan_count(search: Search, wanted: int, *, filtered: bool | None = None) -> int:
+    """Return how many rows to take from a scan so that the nearest ``wanted`` of them are the right ones.
+
+    Args:
+        search: the search.
+        wanted: how many rows are to be kept.
+        filtered: True when a condition outside of the search's statement drops rows too.
+    """
+    searched = search.searched
+    if searched.quantize is None:
+        index = searched.index
+        method = HNSW if index is None else type(index.method)
+        return wanted * (_FILTERED_CANDIDATES[method] if filtered or search.is_filtered else 1)
+    count = wanted * default_oversample(searched)
+    return max(count, _LEAST_BINARY_CANDIDATES) if searched.quantize == "binary" else count
 
 
 def default_oversample(searched: SearchedColumn) -> int:

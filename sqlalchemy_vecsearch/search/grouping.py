@@ -8,7 +8,7 @@ from sqlalchemy import Integer, func, literal_column, select, union_all
 
 from sqlalchemy_vecsearch.search.candidates import by_distance, candidates_of, checked_effort, restricted, search_of
 from sqlalchemy_vecsearch.search.checking import require_count
-from sqlalchemy_vecsearch.search.forms import default_oversample, unindexed
+from sqlalchemy_vecsearch.search.forms import scan_count, unindexed
 from sqlalchemy_vecsearch.search.identity import row_keys
 from sqlalchemy_vecsearch.search.searched import own_column
 from sqlalchemy_vecsearch.search.statements import only_columns
@@ -138,7 +138,8 @@ def nearest_per_group(
         keys = row_keys(search.statement, search.searched)
         groups = _every_group(search, group).limit(search.k).cte().prefix_with("MATERIALIZED")
         return by_distance(search, keys, _members(search, keys, group, groups, per_group).cte())
-    count = search.k * int(per_group) * int(oversample or max(_OVERSAMPLE, default_oversample(search.searched)))
+    wanted = search.k * int(per_group)
+    count = wanted * int(oversample) if oversample else max(_OVERSAMPLE * wanted, scan_count(search, wanted))
     found = candidates_of(search, checked_effort(ef_search, probes), count, group.label("of_group"))
     best = _best_row(search, found, group) if per_group == 1 else _best_rows(search, found, group, int(per_group))
     return by_distance(search, found.keys, best)

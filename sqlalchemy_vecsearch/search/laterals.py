@@ -11,7 +11,7 @@ from sqlalchemy.types import Integer, NullType
 
 from sqlalchemy_vecsearch.errors import SearchError
 from sqlalchemy_vecsearch.search.candidates import Candidates, limited_candidates
-from sqlalchemy_vecsearch.search.forms import default_oversample, unindexed
+from sqlalchemy_vecsearch.search.forms import scan_count, unindexed
 from sqlalchemy_vecsearch.search.queries import StoredEmbedding, bound_query
 
 if TYPE_CHECKING:
@@ -75,17 +75,10 @@ def found_for_each(
         exact: True compares every row for each query.
     """
     vector = queries.c.vector
-    oversample = 1 if exact else default_oversample(search.searched)
-    inner, keys = limited_candidates(
-        replace(search, vector=vector),
-        effort,
-        search.k * oversample,
-        *columns,
-        exact=exact,
-        exclude=exclude,
-        outer=queries,
-    )
-    if oversample > 1:
+    one = replace(search, vector=vector)
+    count = search.k if exact else scan_count(search, search.k, filtered=exclude is not None)
+    inner, keys = limited_candidates(one, effort, count, *columns, exact=exact, exclude=exclude, outer=queries)
+    if count > search.k:
         rows = inner.subquery()
         inner = rows.select().order_by(unindexed(rows.c.distance)).limit(search.k)
     each = inner.lateral()

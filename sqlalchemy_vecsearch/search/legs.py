@@ -16,7 +16,7 @@ from sqlalchemy_vecsearch.metrics import Storage
 from sqlalchemy_vecsearch.mixins import fulltext_of
 from sqlalchemy_vecsearch.search.candidates import checked_effort, limited_candidates
 from sqlalchemy_vecsearch.search.distances import similarity_of
-from sqlalchemy_vecsearch.search.forms import Effort, Search, default_oversample, unindexed
+from sqlalchemy_vecsearch.search.forms import Effort, Search, scan_count, unindexed
 from sqlalchemy_vecsearch.search.queries import bound_query, exclusions
 from sqlalchemy_vecsearch.search.searched import own_column, refuse_foreign, searched_column
 from sqlalchemy_vecsearch.search.statements import only_columns
@@ -104,9 +104,9 @@ class DenseLeg:
         own = statement.where(*exclusions(self.query, self.vector, self.searched)[1:])
         search = Search(own, self.searched, self.vector, count)
         score = similarity_of(search.distance, self.searched).label("score")
-        oversample = default_oversample(self.searched)
-        found, _ = limited_candidates(search, self.effort, count * oversample, score)
-        if oversample == 1:
+        scanned = scan_count(search, count)
+        found, _ = limited_candidates(search, self.effort, scanned, score)
+        if scanned == count:
             return found
         rows = found.subquery()
         return rows.select().order_by(unindexed(rows.c.distance)).limit(count)

@@ -17,7 +17,7 @@ from rich.table import Table
 from sqlalchemy import create_engine, make_url, text
 
 from sqlalchemy_vecsearch.testing import start_embedded_server
-from tests.benchmarks import ingestion, memory, queries, search_forms
+from tests.benchmarks import ingestion, memory, queries, recall, search_forms
 
 PACKAGES = ("sqlalchemy", "psycopg", "pgvector", "numpy")
 
@@ -55,6 +55,11 @@ def main():
         for table in _tables(composed):
             console.print(table)
         report["measurements"] += [asdict(measurement) for measurement in composed]
+        _write(options.output, report)
+        console.print("Measuring the recall of the search forms ...")
+        recalled = list(recall.measure(url, rows=min(options.rows, 20_000), dimensions=128, queries=20))
+        console.print(_recall_table(recalled))
+        report["recall"] = [asdict(found) for found in recalled]
         _write(options.output, report)
         report["streamed"] = streamed = memory.measure(url, rows=options.streamed, dimensions=options.dimensions)
         console.print(f"Streaming {streamed['rows']:,} rows grew the process by {streamed['grown_megabytes']} MB.")
@@ -120,6 +125,15 @@ def _tables(measurements):
         shown = f"{measurement.seconds:.2f} s" if measurement.seconds > 0.1 else f"{measurement.seconds * 1000:.3f} ms"
         table.add_row(measurement.form, shown, f"{measurement.ratio:.2f}")
     return tables.values()
+
+
+def _recall_table(recalled):
+    table = Table(title="rows returned, and recall@10")
+    for heading in ("index", "filter", "form", "returned", "recall"):
+        table.add_column(heading)
+    for found in recalled:
+        table.add_row(found.index, found.filtered, found.form, f"{found.returned:.2f}", f"{found.recall:.2f}")
+    return table
 
 
 if __name__ == "__main__":
