@@ -174,7 +174,9 @@ def _pinned(statement: Statement) -> Statement:
 
 def leaves(statement: Statement) -> Iterator[tuple[FromClause, bool]]:
     """Yield what the statement reads, with every join taken apart, and whether an outer join can make it NULL."""
-    for source in statement.get_final_froms():
+    read = statement._generate()
+    read._distinct_on = ()  # SQLAlchemy 2.0 looks through it as another dialect would, and warns that that has no such
+    for source in read.get_final_froms():
         yield from _flatten(source)
 
 
