@@ -88,7 +88,7 @@ def explained(error: DBAPIError, *, wish: str, name: str) -> MigrationError:
         name: the name of the index.
     """
     code = sqlstate_of(error)
-    said = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
+    said = _message(error)
     why, remedy = _reason(error, code)
     return BuildError(f"The server did not {wish}: {said}. {why} {remedy}", name=name, sqlstate=code)
 
@@ -102,6 +102,15 @@ def sqlstate_of(error: DBAPIError) -> str | None:
     if arguments and isinstance(arguments[0], dict):  # pg8000
         return str(arguments[0].get("C"))
     return None
+
+
+def _message(error: DBAPIError) -> str:
+    """Return the first line of what the server said."""
+    arguments = getattr(error.orig, "args", ())
+    if arguments and isinstance(arguments[0], dict):  # pg8000
+        return str(arguments[0].get("M"))
+    lines = str(error.orig).strip().splitlines()
+    return lines[0] if lines else type(error.orig).__name__
 
 
 def _reason(error: DBAPIError, code: str | None) -> tuple[str, str]:

@@ -49,6 +49,9 @@ def outside_transaction(context: MigrationContext, *, operation: str) -> Iterato
     try:
         with context.autocommit_block():
             assert context.connection is not None, "online there is a connection"
+            if context.dialect.driver == "pg8000":
+                # it has begun a transaction for Alembic's question about the isolation level
+                context.connection.connection.rollback()
             try:
                 yield context.connection
             except Exception as error:  # noqa: BLE001  # raised again below, out of reach of what hides it

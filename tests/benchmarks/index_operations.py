@@ -1,0 +1,195 @@
+"""Index operations beside stock Alembic: how fast they build, and how long others wait meanwhile.
+
+Run by hand, because a full run takes minutes: ``python -m tests.benchmarks.index_operations``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+import threading
+import time
+from pathlib import Path
+
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import NullPool, create_engine, text
+
+import alembic_ops
+from sqlalchemy_vecsearch.testing import start_embedded_server
+from tests.benchmarks.corpus import embeddings
+
+MODEL = {"operator_class": "vector_l2_ops", "with_": {"m": 16, "ef_construction": 64}}
+OTHER = {"operator_class": "vector_l2_ops", "with_": {"m": 8, "ef_construction": 64}}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=60_000)
+    parser.add_argument("--dimensions", type=int, default=384)
+    parser.add_argument("--load-rows", type=int, default=100_000)
+    parser.add_argument("--load-dimensions", type=int, default=128)
+    parser.add_argument("--only", choices=["speed", "load"])
+    parser.add_argument("--output", type=Path, default=Path("index_operations.json"))
+    options = parser.parse_args()
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("alembic.alembic_ops").setLevel(logging.INFO)
+    alembic_ops.register()
+    server = start_embedded_server()
+    report = {"options": vars(options) | {"output": str(options.output)}}
+    try:
+        engine = create_engine(server.url(), poolclass=NullPool)
+        with engine.begin() as connection:
+            connection.execute(text("CREATE EXTENSION IF NOT EXISTS vector"))
+        if options.only != "load":
+            report["speed"] = build_speed(engine, options.rows, options.dimensions)
+            sys.stdout.write(json.dumps(report["speed"], indent=2) + "\n")
+        if options.only != "speed":
+            report["load"] = load_test(engine, options.load_rows, options.load_dimensions)
+            sys.stdout.write(json.dumps(report["load"], indent=2) + "\n")
+        options.output.write_text(json.dumps(report, indent=2))
+        engine.dispose()
+    finally:
+        server.stop()
+
+
+def build_speed(engine, rows, dimensions):
+    """Return the seconds of a stock build and of ours, on the same rows, with the server's default settings."""
+    fill(engine, rows, dimensions)
+    seconds = {}
+    for name, build in (("stock op.create_index", stock_create), ("op.create_vector_index", our_create)):
+        began = time.perf_counter()
+        build(engine)
+        seconds[name] = round(time.perf_counter() - began, 1)
+        run(engine, lambda operations: operations.drop_vector_index("ix", "document"))
+    return {
+        "seconds": seconds,
+        "times as fast": round(seconds["stock op.create_index"] / seconds["op.create_vector_index"], 2),
+    }
+
+
+def load_test(engine, rows, dimensions):
+    """Return, for each operation, how long readers and writers waited at most while it ran, and what failed or was lost."""
+    fill(engine, rows, dimensions)
+    results = {"nothing": under_load(engine, lambda: time.sleep(5))}
+    results["create"] = under_load(engine, lambda: our_create(engine))
+    results["rebuild, same definition"] = under_load(
+        engine, lambda: run(engine, lambda operations: operations.rebuild_vector_index("ix", "document"))
+    )
+    results["rebuild, new definition"] = under_load(
+        engine,
+        lambda: run(engine, lambda operations: operations.rebuild_vector_index("ix", "document", "embedding", **OTHER)),
+    )
+    run(engine, lambda operations: operations.create_vector_index("ix_v2", "document", "embedding", **MODEL))
+    results["swap"] = under_load(
+        engine,
+        lambda: run(
+            engine, lambda operations: operations.swap_vector_index("ix", replacement="ix_v2", table_name="document")
+        ),
+    )
+    run(engine, lambda operations: operations.drop_vector_index("ix", "document"))
+    results["stock op.create_index"] = under_load(engine, lambda: stock_create(engine))
+    return results
+
+
+def under_load(engine, operation):
+    """Run an operation while two readers and two writers go on, each transaction timed."""
+    stop = threading.Event()
+    waits, errors, written = {"read": [], "write": []}, [], []
+
+    def work(kind, number):
+        with engine.connect() as connection:
+            turn = 0
+            while not stop.is_set():
+                turn += 1
+                began = time.perf_counter()
+                try:
+                    if kind == "read":
+                        connection.execute(
+                            text("SELECT body FROM document WHERE id = :id"), {"id": 1 + turn % 1000}
+                        ).all()
+                    else:
+                        connection.execute(
+                            text("UPDATE document SET body = :body WHERE id = :id"), {"body": f"{turn}", "id": number}
+                        )
+                    connection.commit()
+                except Exception as error:  # noqa: BLE001  # counted, whatever it is
+                    errors.append(repr(error))
+                    connection.rollback()
+                    continue
+                waits[kind].append(time.perf_counter() - began)
+                if kind == "write":
+                    written.append((number, turn))
+                stop.wait(0.005)
+
+    threads = [
+        threading.Thread(target=work, args=(kind, number)) for number, kind in enumerate(["read", "write"] * 2, 1)
+    ]
+    for thread in threads:
+        thread.start()
+    began = time.perf_counter()
+    operation()
+    seconds = time.perf_counter() - began
+    stop.set()
+    for thread in threads:
+        thread.join()
+    latest = dict(written)
+    with engine.connect() as connection:
+        lost = sum(
+            connection.scalar(text("SELECT body FROM document WHERE id = :id"), {"id": number}) != str(turn)
+            for number, turn in latest.items()
+        )
+    return {
+        "seconds": round(seconds, 1),
+        "reads": len(waits["read"]),
+        "writes": len(waits["write"]),
+        "errors": len(errors),
+        "lost writes": lost,
+        "longest read ms": round(1000 * max(waits["read"])),
+        "longest write ms": round(1000 * max(waits["write"])),
+    }
+
+
+def fill(engine, rows, dimensions):
+    vectors = embeddings(rows, dimensions)
+    with engine.begin() as connection:
+        connection.execute(text("DROP TABLE IF EXISTS document"))
+        connection.execute(
+            text(f"CREATE TABLE document (id int PRIMARY KEY, body text, embedding vector({dimensions}))")
+        )
+        with connection.connection.cursor().copy("COPY document (id, embedding) FROM STDIN") as copy:
+            for number, vector in enumerate(vectors, 1):
+                copy.write_row((number, "[" + ",".join(f"{value:.6g}" for value in vector) + "]"))
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("VACUUM ANALYZE document"))
+
+
+def our_create(engine):
+    run(engine, lambda operations: operations.create_vector_index("ix", "document", "embedding", **MODEL))
+
+
+def stock_create(engine):
+    run(
+        engine,
+        lambda operations: operations.create_index(
+            "ix",
+            "document",
+            ["embedding"],
+            postgresql_using="hnsw",
+            postgresql_ops={"embedding": "vector_l2_ops"},
+            postgresql_with={"m": 16, "ef_construction": 64},
+        ),
+    )
+
+
+def run(engine, act):
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"vector_progress": "none"})
+        with context.begin_transaction():
+            act(Operations(context))
+
+
+if __name__ == "__main__":
+    main()
