@@ -1,4 +1,7 @@
-"""The operations as data: what a revision asks for, its way back, and its words."""
+"""The operations as data: what a revision asks for, its way back, and its words.
+
+They are values by intent, and not frozen: Alembic's Rewriter marks each operation that a user's rule returns.
+"""
 
 from alembic_ops.operations.add_embedding_column import AddEmbeddingColumnOp
 from alembic_ops.operations.alter_embedding_type import AlterEmbeddingTypeOp

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["AddEmbeddingColumnOp"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, unsafe_hash=True)
 class AddEmbeddingColumnOp(MigrateOperation):
     """The wish that a table has a column of vectors.
 

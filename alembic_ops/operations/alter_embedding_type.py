@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["AlterEmbeddingTypeOp"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, unsafe_hash=True)
 class AlterEmbeddingTypeOp(MigrateOperation):
     """The wish that a column of vectors has another storage or other dimensions."""
 

@@ -19,7 +19,7 @@ __all__ = ["CreateVectorExtensionOp"]
 _VERSION: Final = re.compile(r"^[0-9]+(\.[0-9]+)*$")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, unsafe_hash=True)
 class CreateVectorExtensionOp(MigrateOperation):
     """The wish that the database has the vector extension."""
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["CreateVectorIndexOp"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, unsafe_hash=True)
 class CreateVectorIndexOp(MigrateOperation):
     """The wish that a table has an index of this name and definition.
 

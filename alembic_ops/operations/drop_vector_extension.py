@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["DropVectorExtensionOp"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, unsafe_hash=True)
 class DropVectorExtensionOp(MigrateOperation):
     """The wish that the vector extension is gone; ``schema`` and ``minimum_version`` say how it would come back."""
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["DropVectorIndexOp"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, unsafe_hash=True)
 class DropVectorIndexOp(MigrateOperation):
     """The wish that an index is gone; ``definition`` says what it was, so that it can come back."""
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["RebuildVectorIndexOp"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, unsafe_hash=True)
 class RebuildVectorIndexOp(MigrateOperation):
     """The wish that an index is built anew.
 

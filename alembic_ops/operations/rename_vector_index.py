@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["RenameVectorIndexOp"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, unsafe_hash=True)
 class RenameVectorIndexOp(MigrateOperation):
     """The wish that an index has another name and stays what it is."""
 

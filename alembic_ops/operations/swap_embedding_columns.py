@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["SwapEmbeddingColumnsOp"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, unsafe_hash=True)
 class SwapEmbeddingColumnsOp(MigrateOperation):
     """The wish that the column ``replacement`` is what ``live`` was, and the other way round."""
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["SwapVectorIndexOp"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, unsafe_hash=True)
 class SwapVectorIndexOp(MigrateOperation):
     """The wish that ``replacement`` is what ``name`` was."""
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["UpdateVectorExtensionOp"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, unsafe_hash=True)
 class UpdateVectorExtensionOp(MigrateOperation):
     """The wish that the database's vector extension is as new as the server's files."""
 
