@@ -115,7 +115,7 @@ def _take_steps(
                 return  # the name changes together with the version of the database
             _refuse_to_circle(operation, step, done)
             if isinstance(step, WaitForBuild):
-                _wait(step)
+                _wait(step, again=bool(done) and done[-1] == step)
             else:
                 _act(connection, operation, step, facts, options, in_transaction=in_transaction)
             done.append(step)
@@ -179,8 +179,9 @@ def _order(operation: IndexOperation, step: ServerStep, facts: Facts) -> BuildOr
     )
 
 
-def _wait(step: WaitForBuild) -> None:
-    _LOG.info("process %s is at work on the index %r; waiting until it has finished", step.builder, step.name)
+def _wait(step: WaitForBuild, *, again: bool) -> None:
+    if not again:
+        _LOG.info("process %s is at work on the index %r; waiting until it has finished", step.builder, step.name)
     time.sleep(_POLL)
 
 

@@ -193,3 +193,23 @@ def test_after_an_immediate_restart_of_the_server_the_same_upgrade_ends_well(
     project.upgrade()
     assert state(catalog, m) == wished(m)
     catalog.engine.dispose()
+
+
+@pytest.mark.parametrize("fault", ["pg_cancel_backend", "pg_terminate_backend"])
+def test_a_partitioned_build_that_is_hit_goes_on_with_what_is_left(alembic_project, catalog, engine, observer, fault):
+    catalog.execute("CREATE TABLE document (id int, lang text, embedding vector(3)) PARTITION BY RANGE (id)")
+    catalog.execute("CREATE TABLE document_1 PARTITION OF document FOR VALUES FROM (0) TO (100)")
+    catalog.execute("CREATE TABLE document_2 PARTITION OF document FOR VALUES FROM (100) TO (200)")
+    catalog.execute("INSERT INTO document SELECT i, 'en', ARRAY[i, 1, 2]::vector(3) FROM generate_series(1, 199) i")
+    catalog.execute(STRANGER.replace("document", "document_1"))
+    alembic_project.revision(OPERATIONS["create"][1])
+    with held(engine, "a repeatable read snapshot"):
+        process = start(alembic_project)
+        pid = waiting_backend(observer, process)
+        with observer.connect() as connection:
+            connection.execute(text(f"SELECT {fault}(:pid)"), {"pid": pid})
+        output = process.communicate(timeout=60)[0]
+    assert process.returncode != 0, output
+    assert catalog.revision() is None
+    alembic_project.upgrade()
+    assert state(catalog, 12) == {"document_1_ix": True, "document_2_ix": True, "ix": True, "stranger": True}
