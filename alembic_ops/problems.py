@@ -79,6 +79,12 @@ _REASONS: Final[dict[str, tuple[str, str]]] = {
 }
 
 
+_SHARED_MEMORY: Final = (
+    "Parallel workers build the graph in shared memory, of which a container has 64 MB unless it is given more.",
+    "Start the container with --shm-size=2g, or write build=Build(workers=0), and run the upgrade again.",
+)
+
+
 def explained(error: DBAPIError, *, wish: str, name: str) -> MigrationError:
     """Return what a server's error means for an operation.
 
@@ -114,6 +120,8 @@ def _message(error: DBAPIError) -> str:
 
 
 def _reason(error: DBAPIError, code: str | None) -> tuple[str, str]:
+    if code == "53100" and "shared memory" in str(error.orig):
+        return _SHARED_MEMORY
     if code is not None and code in _REASONS:
         return _REASONS[code]
     if error.connection_invalidated or (code or "08").startswith("08"):

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import pytest
+from sqlalchemy.exc import DBAPIError
+
+from alembic_ops.problems import explained, sqlstate_of
+
+
+class PsycopgError(Exception):
+    def __init__(self, message, sqlstate):
+        super().__init__(message)
+        self.sqlstate = sqlstate
+
+
+def wrapped(original):
+    return DBAPIError("CREATE INDEX", None, original)
+
+
+@pytest.mark.parametrize(
+    ("message", "code", "words"),
+    [
+        (
+            "canceling statement due to user request",
+            "57014",
+            "The server did not create ix: canceling statement due to user request. Somebody cancelled the statement. "
+            "Run the upgrade again: it clears what is left and finishes the work.",
+        ),
+        (
+            'could not resize shared memory segment "/PostgreSQL.1" to 157286400 bytes: No space left on device',
+            "53100",
+            'The server did not create ix: could not resize shared memory segment "/PostgreSQL.1" to 157286400 bytes: '
+            "No space left on device. Parallel workers build the graph in shared memory, of which a container has 64 MB "
+            "unless it is given more. Start the container with --shm-size=2g, or write build=Build(workers=0), and run "
+            "the upgrade again.",
+        ),
+        (
+            "could not extend file: No space left on device",
+            "53100",
+            "The server did not create ix: could not extend file: No space left on device. The disk of the server is full. "
+            "Free some space (an INVALID index keeps what it has taken until it is dropped), and run the upgrade again.",
+        ),
+        (
+            "must be owner of table document",
+            "42501",
+            "The server did not create ix: must be owner of table document. Only the owner of the table may do this. "
+            "Let the migration connect as the owner, or grant its role membership of the owner.",
+        ),
+        (
+            "something new",
+            "XX000",
+            "The server did not create ix: something new. It is not one of the known causes. Mend what the server says, "
+            "and then: Run the upgrade again: it clears what is left and finishes the work.",
+        ),
+        (
+            "server closed the connection unexpectedly",
+            None,
+            "The server did not create ix: server closed the connection unexpectedly. The connection was lost; the server "
+            "may go on building, and will then finish. Run the upgrade again: it waits for a build that still runs, and "
+            "otherwise starts anew.",
+        ),
+    ],
+)
+def test_each_cause_is_explained_in_three_sentences(message, code, words):
+    error = explained(wrapped(PsycopgError(message, code)), wish="create ix", name="ix")
+    assert str(error) == words
+    assert (error.name, error.sqlstate) == ("ix", code)
+
+
+def test_every_driver_tells_its_code():
+    assert sqlstate_of(wrapped(PsycopgError("x", "57014"))) == "57014"
+    assert sqlstate_of(wrapped(Exception({"C": "55P03", "M": "canceling"}))) == "55P03"
+    assert sqlstate_of(wrapped(Exception("x"))) is None
