@@ -203,5 +203,8 @@ def test_reset_starts_anew_and_keep_leaves_the_server_running_until_ctrl_c(secon
 def test_make_runs_the_same_command():
     if shutil.which("make") is None:
         pytest.fail("make is missing")
-    shown = subprocess.run(["make", "--dry-run", "demo"], cwd=ROOT, capture_output=True, text=True, check=True)
+    # make tells a make inside it, as here in "make test", to print the directories
+    own = {name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MAKELEVEL"}}
+    command = ["make", "--no-print-directory", "--dry-run", "demo"]
+    shown = subprocess.run(command, cwd=ROOT, env=own, capture_output=True, text=True, check=True)
     assert shown.stdout.rstrip().endswith("vecsearch demo")
