@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from alembic_ops.quoting import PREPARER
 from alembic_ops.state import IndexDefinition
-from alembic_ops.statements import create_index
+from alembic_ops.statements import create_index, verbatim
 from sqlalchemy_vecsearch.methods import HNSW, IVFFlat
 
 if TYPE_CHECKING:
@@ -174,8 +174,8 @@ def canonical_definition(connection: Connection, table: FoundTable, definition: 
         return with_defaults(definition)
     original = f"{PREPARER.quote(table.schema)}.{PREPARER.quote(table.name)}"
     probe = "alembic_ops_probe"
-    connection.execute(text(f"DROP TABLE IF EXISTS pg_temp.{probe}"))
-    connection.execute(text(f"CREATE TEMPORARY TABLE {probe} (LIKE {original})"))
+    connection.execute(verbatim(f"DROP TABLE IF EXISTS pg_temp.{probe}"))
+    connection.execute(verbatim(f"CREATE TEMPORARY TABLE {probe} (LIKE {original})"))
     try:
         bare = replace(definition, parameters=())
         connection.execute(create_index(PREPARER, f"{probe}_ix", probe, "pg_temp", bare))
@@ -183,7 +183,7 @@ def canonical_definition(connection: Connection, table: FoundTable, definition: 
             _INDEXES, {"tables": [connection.scalar(_PROBE, {"name": probe})], "names": [], "schema": None}
         ).one()
     finally:
-        connection.execute(text(f"DROP TABLE pg_temp.{probe}"))
+        connection.execute(verbatim(f"DROP TABLE pg_temp.{probe}"))
     return with_defaults(replace(_definition(found), parameters=definition.parameters))
 
 

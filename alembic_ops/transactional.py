@@ -72,7 +72,7 @@ def perform_alter_embedding_type(operations: Operations, operation: AlterEmbeddi
         return
     connection = operations.get_bind()
     with extension_in_search_path(connection, installed_extension(connection)):
-        if conditional and connection.scalar(text(f"SELECT EXISTS ({_rows_in_the_way(operation, way)})")):
+        if conditional and connection.scalar(verbatim(f"SELECT EXISTS ({_rows_in_the_way(operation, way)})")):
             raise VectorsInTheWayError(_refusal(operation), table_name=operation.table_name, column=operation.column)
         _alter_with_indexes(operations, connection, operation, way)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -152,9 +152,14 @@ def exact_form(search: Search) -> Statement:
 
 
 def plain_form(search: Search, effort: Effort) -> Statement:
-    """Return the form that an HNSW index serves by itself: ``ORDER BY distance LIMIT k``."""
+    """Return the form that an HNSW index serves by itself: ``ORDER BY distance LIMIT k``.
+
+    With a filter it needs a server that can scan on, as the iterative form does: rows would be missing without.
+    """
     distance = search.distance
     settings = carried_settings(search.searched, effort, candidates=search.candidates, filtered=False)
+    if search.is_filtered:
+        settings = replace(settings, hnsw_optional=False)
     return (
         search.statement.where(*search.has_embedding, settings.clause())
         .add_columns(distance.label("distance"))

@@ -13,6 +13,7 @@ from sqlalchemy_vecsearch import (
     MetricError,
     SearchError,
     SettingsError,
+    Strategy,
     Subvector,
     VectorValueError,
     embedding_column,
@@ -208,6 +209,14 @@ def test_no_more_rows_are_locked_than_are_wanted():
 def test_a_lock_is_taken_inside_so_that_locked_rows_are_passed_over():
     source = select(Document).where(Document.lang == "en").with_for_update(skip_locked=True)
     assert sql(nearest(source, Document.embedding, QUERY, k=10)).count("FOR UPDATE SKIP LOCKED") == 2
+
+
+def test_a_filtered_search_by_one_plain_scan_never_does_without_an_iterative_scan():
+    source = select(Document.id).where(Document.lang == "en")
+    text = sql(nearest(source, Document.embedding, QUERY, k=10, strategy=Strategy.PLAIN))
+    assert text.startswith("SELECT document.id, ")
+    assert "set_config('hnsw.iterative_scan', 'strict_order', true)" in text
+    assert "CASE WHEN" not in text
 
 
 def test_a_threshold_stands_outside_the_scan():
