@@ -46,7 +46,7 @@ class PlanNode:
 
     Attributes:
         kind: what it does, such as "Index Scan".
-        role: what it is to its parent where that is no plain input: "CTE anon_1", "InitPlan 1", "Task on host=...".
+        role: what it is to its parent where that is no plain input: "CTE nearest_1", "InitPlan 1", "Task on host=...".
         relation: the table that it reads, with ``schema``.
         source: the CTE or function that it reads.
         index: the index that it reads, by the name that was declared: without the shard's number on Citus.

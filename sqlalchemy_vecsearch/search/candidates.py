@@ -19,6 +19,7 @@ from sqlalchemy_vecsearch.search.identity import row_keys
 from sqlalchemy_vecsearch.search.queries import bound_query, exclusions
 from sqlalchemy_vecsearch.search.searched import refuse_foreign, searched_column
 from sqlalchemy_vecsearch.search.statements import as_select, only_columns, refuse_offset, tie_breaks, without_filter
+from sqlalchemy_vecsearch.search.subselects import materialized
 from sqlalchemy_vecsearch.settings import require_setting
 
 if TYPE_CHECKING:
@@ -145,9 +146,9 @@ def candidates_of(
     """
     scanned = scan_count(search, count) if best and not exact else count
     inner, keys = limited_candidates(search, effort, scanned, *columns, exact=exact)
-    rows = inner.cte().prefix_with("MATERIALIZED")
+    rows = materialized(inner, "candidates")
     if scanned > count:
-        rows = rows.select().order_by(unindexed(rows.c.distance)).limit(count).cte().prefix_with("MATERIALIZED")
+        rows = materialized(rows.select().order_by(unindexed(rows.c.distance)).limit(count), "nearest")
     return Candidates(rows, keys)
 
 

@@ -14,6 +14,7 @@ from sqlalchemy_vecsearch.errors import SearchError
 from sqlalchemy_vecsearch.search.identity import entity_key
 from sqlalchemy_vecsearch.search.laterals import vector_rows
 from sqlalchemy_vecsearch.search.queries import StoredEmbedding
+from sqlalchemy_vecsearch.search.subselects import inline, shared
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,16 +37,16 @@ class Examples:
     def __bool__(self) -> bool:
         return bool(self.identities or self.vectors)
 
-    def rows(self, searched: SearchedColumn) -> CTE:
-        """Return all of them as rows with one column, ``vector``, without those that are NULL."""
+    def rows(self, searched: SearchedColumn, name: str) -> CTE:
+        """Return all of them as rows with one column, ``vector``, without those that are NULL, under a name."""
         parts = []
         if self.identities:
             keys, embedding = _other_row(searched)
             parts.append(select(embedding.label("vector")).where(among(keys, self.identities)))
         if self.vectors:
             parts.append(select(vector_rows(self.vectors, searched).c.vector))
-        every = (union_all(*parts) if len(parts) > 1 else parts[0]).subquery()
-        return select(every.c.vector).where(every.c.vector.is_not(None)).cte()
+        every = inline(union_all(*parts) if len(parts) > 1 else parts[0], f"every_{name}")
+        return shared(select(every.c.vector).where(every.c.vector.is_not(None)), name)
 
 
 def examples_of(given: Iterable[Any], searched: SearchedColumn) -> Examples:

@@ -26,6 +26,7 @@ from sqlalchemy_vecsearch.search.statements import (
     tie_breaks,
     without_filter,
 )
+from sqlalchemy_vecsearch.search.subselects import inline, materialized
 from sqlalchemy_vecsearch.settings import DEFAULT_EF_SEARCH, MAXIMUM_EF_SEARCH, CarriedSettings
 
 if TYPE_CHECKING:
@@ -290,7 +291,7 @@ def limited_select(
         scans = [scan.correlate(outer) for scan in scans]
     if len(scans) == 1:
         return scans[0], keys
-    together = union_all(*(scan.add_columns(order.label("scan_order")) for scan in scans)).subquery()
+    together = inline(union_all(*(scan.add_columns(order.label("scan_order")) for scan in scans)), "scans")
     wanted = [column for column in together.c if column.key != "scan_order"]
     return select(*wanted).order_by(unindexed(together.c.scan_order)).limit(count), keys
 
@@ -299,7 +300,7 @@ def _limited(
     search: Search, settings: CarriedSettings, order: ColumnElement[Any], count: int, *columns: Any
 ) -> tuple[CTE, list[ColumnElement[bool]]]:
     inner, keys = limited_select(search, settings, order, count, *columns)
-    limited = inner.cte().prefix_with("MATERIALIZED")
+    limited = materialized(inner, "candidates")
     return limited, keys.matching(limited)
 
 

@@ -12,6 +12,7 @@ from sqlalchemy_vecsearch.search.forms import scan_count, unindexed
 from sqlalchemy_vecsearch.search.identity import row_keys
 from sqlalchemy_vecsearch.search.searched import own_column
 from sqlalchemy_vecsearch.search.statements import only_columns
+from sqlalchemy_vecsearch.search.subselects import inline, materialized, shared
 
 if TYPE_CHECKING:
     from sqlalchemy import CTE, ColumnElement, FromClause, Select
@@ -136,8 +137,8 @@ def nearest_per_group(
     search = restricted(search, group.is_not(None)) if nullable else search
     if exact:
         keys = row_keys(search.statement, search.searched)
-        groups = _every_group(search, group).limit(search.k).cte().prefix_with("MATERIALIZED")
-        return by_distance(search, keys, _members(search, keys, group, groups, per_group).cte())
+        groups = materialized(_every_group(search, group).limit(search.k), "groups")
+        return by_distance(search, keys, shared(_members(search, keys, group, groups, per_group), "best"))
     wanted = search.k * int(per_group)
     count = wanted * int(oversample) if oversample else max(_OVERSAMPLE * wanted, scan_count(search, wanted))
     found = candidates_of(search, checked_effort(ef_search, probes), count, group.label("of_group"))
@@ -151,51 +152,40 @@ def _best_row(search: Search, found: Candidates, group: ColumnElement[Any]) -> C
     LIMIT stands above both parts, and the first fills it when the second is not to run: so the planner does not count
     the cost of reading every row, which would have it compile the statement (JIT) on large tables.
     """
-    ranked = _ranked(found.rows, found.rows.c.of_group, found.rows.c.distance, found.keys)
-    heads = ranked.select().where(ranked.c.place == 1).cte().prefix_with("MATERIALIZED")
+    ranked = _ranked(found.rows, found.keys, "ranked_candidates")
+    heads = materialized(ranked.select().where(ranked.c.place == 1), "heads")
     enough = select(func.count()).select_from(heads).scalar_subquery() >= search.k
     names = (*found.keys.names, "distance")
     near = select(*(heads.c[name] for name in names)).where(enough).order_by(unindexed(heads.c.distance))
     keys = row_keys(search.statement, search.searched)
-    every = (
-        only_columns(search.statement, *keys.labelled, group.label("of_group"), search.distance.label("distance"))
-        .where(*search.has_embedding, ~enough)
-        .subquery()
-    )
-    ranked = _ranked(every, every.c.of_group, every.c.distance, keys)
+    ranked = _ranked(_compared(search, keys, group, ~enough, "every_row"), keys, "ranked_rows")
     rest = select(*(ranked.c[name] for name in names)).where(ranked.c.place == 1).order_by(unindexed(ranked.c.distance))
-    either = union_all(near.limit(search.k).subquery().select(), rest.subquery().select()).subquery()
-    return either.select().limit(search.k).cte().prefix_with("MATERIALIZED")
+    return _either(near.limit(search.k), rest, search.k, "best")
 
 
 def _best_rows(search: Search, found: Candidates, group: ColumnElement[Any], per_group: int) -> CTE:
     """Return the best rows of each group: the candidates of groups with enough of them, or else all their rows."""
-    groups = (
-        select(found.rows.c.of_group, func.min(found.rows.c.distance).label("nearest"), func.count().label("members"))
-        .group_by(found.rows.c.of_group)
-        .cte()
-        .prefix_with("MATERIALIZED")
-    )
+    group_of, nearest = found.rows.c.of_group, func.min(found.rows.c.distance).label("nearest")
+    groups = materialized(select(group_of, nearest, func.count().label("members")).group_by(group_of), "groups")
     enough = select(func.count()).select_from(groups).scalar_subquery() >= search.k
     near = groups.select().where(enough).order_by(unindexed(groups.c.nearest)).limit(search.k)
     rest = _every_group(search, group, ~enough)
-    either = union_all(near.subquery().select(), rest.subquery().select()).subquery()
-    chosen = either.select().limit(search.k).cte().prefix_with("MATERIALIZED")
-    full = chosen.select().where(chosen.c.members >= per_group).subquery()
-    short = chosen.select().where(chosen.c.members < per_group).cte().prefix_with("MATERIALIZED")
+    chosen = _either(near, rest, search.k, "chosen")
+    full = inline(chosen.select().where(chosen.c.members >= per_group), "full_groups")
+    short = materialized(chosen.select().where(chosen.c.members < per_group), "short_groups")
     names = (*found.keys.names, "distance")
-    ranked = _ranked(found.rows, found.rows.c.of_group, found.rows.c.distance, found.keys)
+    ranked = _ranked(found.rows, found.keys, "ranked_candidates")
     taken = select(*(ranked.c[name] for name in names)).where(
         ranked.c.place <= per_group, ranked.c.of_group == full.c.of_group
     )
     members = _members(search, row_keys(search.statement, search.searched), group, short, per_group)
-    return union_all(taken, members).cte().prefix_with("MATERIALIZED")
+    return materialized(union_all(taken, members), "best")
 
 
 def _every_group(search: Search, group: ColumnElement[Any], *conditions: Any) -> Statement:
     """Return every group with its nearest distance, and no members counted."""
     every = only_columns(search.statement, group.label("of_group"), search.distance.label("distance"))
-    rows = every.where(*search.has_embedding, *conditions).subquery()
+    rows = inline(every.where(*search.has_embedding, *conditions), "every_row")
     nearest = func.min(rows.c.distance).label("nearest")
     return (
         select(rows.c.of_group, nearest, literal_column("0", Integer).label("members"))
@@ -206,17 +196,25 @@ def _every_group(search: Search, group: ColumnElement[Any], *conditions: Any) ->
 
 def _members(search: Search, keys: RowKeys, group: ColumnElement[Any], groups: FromClause, per_group: int) -> Statement:
     """Return the best rows of some groups, by comparing all rows of each of them."""
-    rows = (
-        only_columns(search.statement, *keys.labelled, group.label("of_group"), search.distance.label("distance"))
-        .where(*search.has_embedding, group == groups.c.of_group)
-        .subquery()
-    )
-    ranked = _ranked(rows, rows.c.of_group, rows.c.distance, keys)
+    members = _compared(search, keys, group, group == groups.c.of_group, "members")
+    ranked = _ranked(members, keys, "ranked_members")
     return select(*(ranked.c[name] for name in (*keys.names, "distance"))).where(ranked.c.place <= per_group)
 
 
-def _ranked(rows: FromClause, group: ColumnElement[Any], distance: ColumnElement[Any], keys: RowKeys) -> FromClause:
+def _compared(search: Search, keys: RowKeys, group: ColumnElement[Any], condition: Any, name: str) -> FromClause:
+    """Return the rows that meet a condition, with their keys, their group and their distance, in no order."""
+    columns = (*keys.labelled, group.label("of_group"), search.distance.label("distance"))
+    return inline(only_columns(search.statement, *columns).where(*search.has_embedding, condition), name)
+
+
+def _ranked(rows: FromClause, keys: RowKeys, name: str) -> FromClause:
     """Return the rows with their place within their group; keys break ties."""
-    order = (unindexed(distance), *(rows.c[name] for name in keys.names))
-    place = func.row_number().over(partition_by=group, order_by=order).label("place")
-    return select(*rows.c, place).subquery()
+    order = (unindexed(rows.c.distance), *(rows.c[key] for key in keys.names))
+    place = func.row_number().over(partition_by=rows.c.of_group, order_by=order).label("place")
+    return inline(select(*rows.c, place), name)
+
+
+def _either(near: Statement, rest: Statement, count: int, name: str) -> CTE:
+    """Return the first ``count`` rows of both; what yields the second does not run when the first has as many."""
+    together = inline(union_all(inline(near, "near").select(), inline(rest, "rest").select()), "either")
+    return materialized(together.select().limit(count), name)

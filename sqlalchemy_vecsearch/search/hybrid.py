@@ -12,6 +12,7 @@ from sqlalchemy_vecsearch.search.fusion import RRF, Fusion, Weighted, require_kn
 from sqlalchemy_vecsearch.search.identity import row_keys
 from sqlalchemy_vecsearch.search.legs import DenseLeg, FullTextLeg, TrigramLeg
 from sqlalchemy_vecsearch.search.statements import as_select, refuse_offset, tie_breaks, without_filter
+from sqlalchemy_vecsearch.search.subselects import inline, materialized
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,10 +101,10 @@ def _arms(statement: Statement, keys: RowKeys, legs: Sequence[Leg], fusion: Fusi
     """Return for each leg its rows, with what they add to the score and the columns of all legs."""
     arms: list[Statement] = []
     for leg in legs:
-        limited = leg.limited(statement, keys, count).cte().prefix_with("MATERIALIZED")
+        limited = materialized(leg.limited(statement, keys, count), leg.name)
         own = [limited.c[name] for name in keys.names]
         rank = func.row_number().over(order_by=(leg.ranking(limited), *own)).label("rank")
-        ranked = select(*own, limited.c.score, rank).subquery()
+        ranked = inline(select(*own, limited.c.score, rank), f"ranked_{leg.name}")
         columns: list[Any] = [ranked.c[name] for name in keys.names]
         columns.append(fusion.part(leg.name, ranked).label("part"))
         for each in legs:
@@ -117,12 +118,12 @@ def _arms(statement: Statement, keys: RowKeys, legs: Sequence[Leg], fusion: Fusi
 
 def _fused(arms: list[Statement], keys: RowKeys, legs: Sequence[Leg], k: int) -> FromClause:
     """Return the best rows of all legs together; each leg has a row at most once."""
-    every = union_all(*arms).subquery()
+    every = inline(union_all(*arms), "every_leg")
     own = [every.c[name] for name in keys.names]
     best = [func.max(every.c[name]).label(name) for leg in legs for name in _columns_of(leg)]
     score = func.sum(every.c.part).label("score")
     fused = select(*own, score, *best).group_by(*own).order_by(score.desc(), *own).limit(k)
-    return fused.cte().prefix_with("MATERIALIZED")
+    return materialized(fused, "fused")
 
 
 def _columns_of(leg: Leg) -> tuple[str, str]:

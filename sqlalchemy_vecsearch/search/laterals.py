@@ -13,6 +13,7 @@ from sqlalchemy_vecsearch.errors import SearchError
 from sqlalchemy_vecsearch.search.candidates import Candidates, limited_candidates
 from sqlalchemy_vecsearch.search.forms import scan_count, unindexed
 from sqlalchemy_vecsearch.search.queries import StoredEmbedding, bound_query
+from sqlalchemy_vecsearch.search.subselects import inline, lateral, materialized, numbered
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,13 +80,13 @@ def found_for_each(
     count = search.k if exact else scan_count(search, search.k, filtered=exclude is not None)
     inner, keys = limited_candidates(one, effort, count, *columns, exact=exact, exclude=exclude, outer=queries)
     if count > search.k:
-        rows = inner.subquery()
+        rows = inline(inner, "candidates")
         inner = rows.select().order_by(unindexed(rows.c.distance)).limit(search.k)
-    each = inner.lateral()
+    each = lateral(inner, "each")
     joined = queries.join(each, true())
     kept = [*(name for name in queries.c if name is not vector), *each.c]
     found = select(*kept).select_from(joined).where(vector.is_not(None))
-    return Candidates(found.cte().prefix_with("MATERIALIZED"), keys)
+    return Candidates(materialized(found, "found"), keys)
 
 
 def _vectors(queries: Sequence[Query], searched: SearchedColumn) -> tuple[Any, TypeEngine[Any]]:
@@ -102,7 +103,8 @@ def _vectors(queries: Sequence[Query], searched: SearchedColumn) -> tuple[Any, T
 def _unnested(arrays: dict[str, tuple[Any, TypeEngine[Any]]]) -> FromClause:
     columns = [column(name, type_) for name, (_, type_) in arrays.items()]
     function = func.unnest(*(bound for bound, _ in arrays.values()))
-    return function.table_valued(*columns, with_ordinality="position", joins_implicitly=True).render_derived()
+    rows = function.table_valued(*columns, with_ordinality="position", joins_implicitly=True)
+    return rows.render_derived(name=numbered(function, "given"))
 
 
 def _key_type(keys: Sequence[Any]) -> TypeEngine[Any]:
@@ -137,7 +139,7 @@ def select_rows(queries: Statement) -> FromClause:
     Raises:
         SearchError: it has another number of columns.
     """
-    rows = queries.subquery()
+    rows = inline(queries, "given")
     columns = list(rows.c)
     if len(columns) != 2:  # noqa: PLR2004  # a key and a vector
         raise SearchError(
@@ -145,4 +147,4 @@ def select_rows(queries: Statement) -> FromClause:
             "The first is the key that comes back with the rows, and the second is the vector. "
             "Pass select(Document.id, Document.embedding) with your own WHERE."
         )
-    return select(columns[0].label("key"), columns[1].label("vector")).subquery()
+    return inline(select(columns[0].label("key"), columns[1].label("vector")), "queries")

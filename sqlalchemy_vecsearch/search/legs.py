@@ -20,6 +20,7 @@ from sqlalchemy_vecsearch.search.forms import Effort, Search, scan_count, uninde
 from sqlalchemy_vecsearch.search.queries import bound_query, exclusions
 from sqlalchemy_vecsearch.search.searched import own_column, refuse_foreign, searched_column
 from sqlalchemy_vecsearch.search.statements import only_columns
+from sqlalchemy_vecsearch.search.subselects import inline
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, FromClause
@@ -108,7 +109,7 @@ class DenseLeg:
         found, _ = limited_candidates(search, self.effort, scanned, score)
         if scanned == count:
             return found
-        rows = found.subquery()
+        rows = inline(found, f"{self.name}_candidates")
         return rows.select().order_by(unindexed(rows.c.distance)).limit(count)
 
     def ranking(self, rows: FromClause) -> ColumnElement[Any]:

@@ -16,6 +16,7 @@ from sqlalchemy_vecsearch.search.forms import Search
 from sqlalchemy_vecsearch.search.laterals import found_for_each, vector_rows
 from sqlalchemy_vecsearch.search.searched import own_column
 from sqlalchemy_vecsearch.search.statements import only_columns
+from sqlalchemy_vecsearch.search.subselects import inline, materialized, shared
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,35 +91,32 @@ def max_sim(
     statement, searched = prepared(source, column, metric)
     group, nullable = own_column(statement, by, "by")
     given = vector_rows(vectors, searched)
-    queries = select(given.c.vector, given.c.position).where(given.c.vector.is_not(None)).cte()
+    queries = shared(select(given.c.vector, given.c.position).where(given.c.vector.is_not(None)), "queries")
     search = Search(statement, searched, queries.c.vector, count)
     search = restricted(search, group.is_not(None)) if nullable else search
     effort = checked_effort(ef_search, probes)
     found = found_for_each(search, queries, effort, columns=(group.label("of_group"),)).rows
-    documents = select(found.c.of_group).distinct().cte().prefix_with("MATERIALIZED")
+    documents = materialized(select(found.c.of_group).distinct(), "documents")
     enough = select(func.count()).select_from(documents).scalar_subquery() >= int(k)
-    near = _scored(search, group, queries, enough, group == documents.c.of_group)
-    rest = _scored(search, group, queries, ~enough)
-    either = union_all(near.limit(int(k)).subquery().select(), rest.subquery().select()).subquery()
-    best = either.select().limit(int(k)).cte().prefix_with("MATERIALIZED")
+    near = inline(_scored(search, group, queries, "near", enough, group == documents.c.of_group).limit(int(k)), "near")
+    rest = inline(_scored(search, group, queries, "other", ~enough), "rest")
+    either = inline(union_all(near.select(), rest.select()), "either")
+    best = materialized(either.select().limit(int(k)), "best")
     name = getattr(by, "key", None) or "document"
     document = best.c.of_group.label(name)
     return select(document, best.c.score).order_by(best.c.score.desc(), best.c.of_group)
 
 
-def _scored(search: Search, group: ColumnElement[Any], queries: FromClause, *conditions: Any) -> Statement:
+def _scored(search: Search, group: ColumnElement[Any], queries: FromClause, name: str, *conditions: Any) -> Statement:
     """Return documents with their scores, best first."""
     element = search.searched.element
     read = only_columns(search.statement, group.label("of_group"), element.label("vector"))
-    rows = read.where(*search.has_embedding, *conditions).subquery()
+    rows = inline(read.where(*search.has_embedding, *conditions), f"{name}_tokens")
     distance = distance_between(rows.c.vector, queries.c.vector, search.searched.metric)
     alike = similarity_of(distance, replace(search.searched, element=rows.c.vector)).label("alike")
     pairs = rows.join(queries, true())
-    every = select(rows.c.of_group, queries.c.position, alike).select_from(pairs).subquery()
-    best = (
-        select(every.c.of_group, func.max(every.c.alike).label("best"))
-        .group_by(every.c.of_group, every.c.position)
-        .subquery()
-    )
+    every = inline(select(rows.c.of_group, queries.c.position, alike).select_from(pairs), f"{name}_pairs")
+    matches = select(every.c.of_group, func.max(every.c.alike).label("best"))
+    best = inline(matches.group_by(every.c.of_group, every.c.position), f"{name}_matches")
     score = func.sum(best.c.best).label("score")
     return select(best.c.of_group, score).group_by(best.c.of_group).order_by(score.desc(), best.c.of_group)

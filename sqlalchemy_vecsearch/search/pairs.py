@@ -14,6 +14,7 @@ from sqlalchemy_vecsearch.search.forms import Search, unindexed
 from sqlalchemy_vecsearch.search.identity import entity_key, row_keys
 from sqlalchemy_vecsearch.search.laterals import found_for_each
 from sqlalchemy_vecsearch.search.statements import only_columns, reads_one_entity
+from sqlalchemy_vecsearch.search.subselects import inline, materialized
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -121,7 +122,7 @@ def similar_pairs(
         )
     keys = row_keys(statement, searched)
     ones = [key.label(f"one_{number}") for number, (key, _) in enumerate(keys.columns)]
-    rows = only_columns(statement, *ones, searched.element.label("vector")).subquery()
+    rows = inline(only_columns(statement, *ones, searched.element.label("vector")), "every_row")
     own = entity_key(searched.element)
     itself = and_(*(key == rows.c[one.name] for key, one in zip(own, ones, strict=True)))
     search = Search(statement, searched, rows.c.vector, int(k))
@@ -143,10 +144,10 @@ def _each_once(found: FromClause, keys: RowKeys, within: float) -> FromClause:
     swapped = _greater(lefts, rights)
     first = [case((swapped, right), else_=left).label(left.name) for left, right in zip(lefts, rights, strict=True)]
     second = [case((swapped, left), else_=right).label(right.name) for left, right in zip(lefts, rights, strict=True)]
-    ordered = select(*first, *second, found.c.distance).where(found.c.distance <= float(within)).subquery()
+    ordered = inline(select(*first, *second, found.c.distance).where(found.c.distance <= float(within)), "ordered")
     columns = [column for column in ordered.c if column.name != "distance"]
     nearest = func.min(ordered.c.distance).label("distance")
-    return select(*columns, nearest).group_by(*columns).cte().prefix_with("MATERIALIZED")
+    return materialized(select(*columns, nearest).group_by(*columns), "pairs")
 
 
 def _greater(lefts: Sequence[ColumnElement[Any]], rights: Sequence[ColumnElement[Any]]) -> ColumnElement[bool]:

@@ -22,6 +22,7 @@ from sqlalchemy_vecsearch.search.forms import Search, unindexed
 from sqlalchemy_vecsearch.search.identity import entity_key, row_keys
 from sqlalchemy_vecsearch.search.laterals import found_for_each
 from sqlalchemy_vecsearch.search.statements import only_columns, tie_breaks
+from sqlalchemy_vecsearch.search.subselects import inline, materialized, shared
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -155,18 +156,18 @@ def recommend(
 
 def _centre(searched: SearchedColumn, liked: Examples, disliked: Examples) -> CTE:
     """Return the one row, with the one column ``vector``, that the average strategy searches for."""
-    towards = _average(liked, searched)
+    towards = _average(liked, searched, "liked")
     if not disliked:
-        return towards.select().cte()
-    away = _average(disliked, searched)
+        return shared(towards.select(), "centre")
+    away = _average(disliked, searched, "disliked")
     difference = towards.c.vector.op("-")(away.c.vector)
     moved = func.coalesce(towards.c.vector.op("+")(difference), towards.c.vector, type_=searched.type)
-    return select(moved.label("vector")).select_from(towards.join(away, true())).cte()
+    return shared(select(moved.label("vector")).select_from(towards.join(away, true())), "centre")
 
 
-def _average(examples: Examples, searched: SearchedColumn) -> FromClause:
-    rows = examples.rows(searched)
-    return select(func.avg(rows.c.vector, type_=searched.type).label("vector")).subquery()
+def _average(examples: Examples, searched: SearchedColumn, name: str) -> FromClause:
+    rows = examples.rows(searched, name)
+    return inline(select(func.avg(rows.c.vector, type_=searched.type).label("vector")), f"average_{name}")
 
 
 def _best_score(
@@ -179,23 +180,21 @@ def _best_score(
     *,
     exact: bool,
 ) -> Statement:
-    towards = liked.rows(searched)
+    towards = liked.rows(searched, "liked")
     search = Search(statement, searched, towards.c.vector, k)
     found = found_for_each(search, towards, effort, exact=exact)
     keys = row_keys(statement, searched)
-    candidates = select(*(found.rows.c[name] for name in keys.names)).distinct().subquery()
+    candidates = inline(select(*(found.rows.c[name] for name in keys.names)).distinct(), "every_candidate")
     near = _nearest(searched, towards).label("distance")
-    far = _nearest(searched, disliked.rows(searched)).label("away") if disliked else None
+    far = _nearest(searched, disliked.rows(searched, "disliked")).label("away") if disliked else None
     columns = [near] if far is None else [near, far]
-    compared = (
-        only_columns(rows_found(search, keys, candidates), *keys.labelled, *columns).cte().prefix_with("MATERIALIZED")
-    )
+    compared = materialized(only_columns(rows_found(search, keys, candidates), *keys.labelled, *columns), "compared")
     distance = compared.c.distance
     order: list[ColumnElement[Any]] = [unindexed(distance)]
     if far is not None:
         disliked_more = compared.c.away < distance
         order = [disliked_more, case((disliked_more, -compared.c.away), else_=distance)]
-    best = compared.select().order_by(*order).limit(k).cte().prefix_with("MATERIALIZED")
+    best = materialized(compared.select().order_by(*order).limit(k), "best")
     outer = rows_found(search, keys, best).add_columns(best.c.distance.label("distance"))
     if far is None:
         return outer.order_by(unindexed(best.c.distance), *tie_breaks(statement))

@@ -123,11 +123,11 @@ def test_a_nullable_embedding_is_guarded():
 def test_a_filtered_search_scans_inside_and_sorts_outside():
     statement = nearest(select(Document).where(Document.lang == "en"), Document.embedding, QUERY, k=10)
     assert sql(statement) == (
-        "WITH anon_1 AS MATERIALIZED (SELECT document.id AS key_0, document.embedding <=> %(param_1)s::VECTOR(3) AS distance "
+        "WITH candidates_1 AS MATERIALIZED (SELECT document.id AS key_0, document.embedding <=> %(param_1)s::VECTOR(3) AS distance "
         f"FROM document WHERE document.lang = %(lang_1)s::VARCHAR AND {iterative_settings()} "
         "ORDER BY document.embedding <=> %(param_1)s::VECTOR(3) LIMIT %(param_5)s::INTEGER) "
-        f"SELECT {ENTITY}, anon_1.distance AS distance FROM document, anon_1 "
-        "WHERE document.id = anon_1.key_0 ORDER BY anon_1.distance + 0 LIMIT %(param_6)s::INTEGER"
+        f"SELECT {ENTITY}, candidates_1.distance AS distance FROM document, candidates_1 "
+        "WHERE document.id = candidates_1.key_0 ORDER BY candidates_1.distance + 0 LIMIT %(param_6)s::INTEGER"
     )
     assert parameters(statement) == {
         "lang_1": "en", "param_2": 100, "param_3": "2147483647", "param_4": "64", "param_5": 20, "param_6": 10,
@@ -163,20 +163,22 @@ def test_a_join_is_kept_on_both_levels_and_every_row_is_found_by_all_its_keys():
     statement = nearest(source.order_by(Document.id).offset(3), Document.embedding, QUERY, k=10)
     join = "document JOIN author ON author.id = document.author_id"
     assert sql(statement) == (
-        "WITH anon_1 AS MATERIALIZED (SELECT document.id AS key_0, author.id AS key_1, "
+        "WITH candidates_1 AS MATERIALIZED (SELECT document.id AS key_0, author.id AS key_1, "
         f"document.embedding <=> %(param_1)s::VECTOR(3) AS distance FROM {join} "
         f"WHERE author.name != %(name_1)s::VARCHAR AND {iterative_settings()} "
         "ORDER BY document.embedding <=> %(param_1)s::VECTOR(3) LIMIT %(param_5)s::INTEGER) "
-        f"SELECT document.id, author.name, anon_1.distance AS distance FROM {join}, anon_1 "
-        "WHERE document.id = anon_1.key_0 AND author.id = anon_1.key_1 "
-        "ORDER BY anon_1.distance + 0, document.id LIMIT %(param_6)s::INTEGER OFFSET %(param_7)s::INTEGER"
+        f"SELECT document.id, author.name, candidates_1.distance AS distance FROM {join}, candidates_1 "
+        "WHERE document.id = candidates_1.key_0 AND author.id = candidates_1.key_1 "
+        "ORDER BY candidates_1.distance + 0, document.id LIMIT %(param_6)s::INTEGER OFFSET %(param_7)s::INTEGER"
     )
     assert [parameters(statement)[f"param_{number}"] for number in (5, 6, 7)] == [26, 10, 3]
 
 
 def test_what_an_outer_join_can_make_null_is_matched_as_null():
     statement = nearest(select(Document).outerjoin(Document.author), Document.embedding, QUERY, k=10)
-    assert "WHERE document.id = anon_1.key_0 AND author.id IS NOT DISTINCT FROM anon_1.key_1" in sql(statement)
+    assert "WHERE document.id = candidates_1.key_0 AND author.id IS NOT DISTINCT FROM candidates_1.key_1" in sql(
+        statement
+    )
 
 
 def test_a_join_that_starts_from_another_entity_keeps_its_start():
@@ -222,11 +224,11 @@ def test_a_filtered_search_by_one_plain_scan_never_does_without_an_iterative_sca
 def test_a_threshold_stands_outside_the_scan():
     statement = nearest(Document, Document.embedding, QUERY, k=10, within=0.3)
     assert sql(statement) == (
-        "WITH anon_1 AS MATERIALIZED (SELECT document.id AS key_0, document.embedding <=> %(param_1)s::VECTOR(3) AS distance "
+        "WITH candidates_1 AS MATERIALIZED (SELECT document.id AS key_0, document.embedding <=> %(param_1)s::VECTOR(3) AS distance "
         f"FROM document WHERE {plain_settings()} "
         "ORDER BY document.embedding <=> %(param_1)s::VECTOR(3) LIMIT %(param_3)s::INTEGER) "
-        f"SELECT {ENTITY}, anon_1.distance AS distance FROM document, anon_1 "
-        "WHERE document.id = anon_1.key_0 AND anon_1.distance <= %(distance_1)s ORDER BY anon_1.distance + 0"
+        f"SELECT {ENTITY}, candidates_1.distance AS distance FROM document, candidates_1 "
+        "WHERE document.id = candidates_1.key_0 AND candidates_1.distance <= %(distance_1)s ORDER BY candidates_1.distance + 0"
     )
 
 
@@ -287,10 +289,12 @@ def test_a_quantised_column_is_searched_by_its_index_and_ranked_by_the_full_vect
     statement = nearest(select(Note.id), getattr(Note, column), QUERY, k=10)
     text = sql(statement)
     inner, outer = text.split(") SELECT note.id, ")
-    assert inner.startswith("WITH anon_1 AS MATERIALIZED (SELECT note.id AS key_0 FROM note WHERE (SELECT concat(")
+    assert inner.startswith(
+        "WITH candidates_1 AS MATERIALIZED (SELECT note.id AS key_0 FROM note WHERE (SELECT concat("
+    )
     assert f"ORDER BY {coarse} LIMIT" in inner
     assert outer.startswith(
-        f"note.{column} <=> %(param_1)s::VECTOR(3) AS distance FROM note, anon_1 WHERE note.id = anon_1.key_0 "
+        f"note.{column} <=> %(param_1)s::VECTOR(3) AS distance FROM note, candidates_1 WHERE note.id = candidates_1.key_0 "
         f"ORDER BY (note.{column} <=> %(param_1)s::VECTOR(3)) + 0 LIMIT"
     )
     assert candidates in parameters(statement).values()

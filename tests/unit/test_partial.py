@@ -42,8 +42,8 @@ def test_a_choice_of_indexes_becomes_one_scan_for_each(item):
     for category in (7, 8):
         assert f"WHERE item.category = {category} AND item.price < %(price_1)s::INTEGER AND" in text
     assert text.count("ORDER BY item.embedding <-> %(param_1)s::VECTOR(2) LIMIT") == 2
-    assert "ORDER BY anon_2.scan_order + 0 LIMIT" in text
-    assert text.endswith("ORDER BY anon_1.distance + 0 LIMIT %(param_8)s::INTEGER")
+    assert "ORDER BY scans_1.scan_order + 0 LIMIT" in text
+    assert text.endswith("ORDER BY candidates_1.distance + 0 LIMIT %(param_8)s::INTEGER")
 
 
 @pytest.mark.parametrize("values", [[7], [7, 9]])

@@ -28,7 +28,7 @@ def test_rows_of_no_group_are_left_out_where_there_can_be_any():
 
 def test_a_core_table_with_a_key_of_two_columns_is_found_again_by_both():
     statement = nearest_per_group(pages, pages.c.embedding, QUERY, by=pages.c.chapter, k=2)
-    assert "WHERE page.book = anon_1.key_0 AND page.number = anon_1.key_1 ORDER BY" in sql(statement)
+    assert "WHERE page.book = best_1.key_0 AND page.number = best_1.key_1 ORDER BY" in sql(statement)
 
 
 def test_groups_differ_in_the_cache_by_their_metric_alone():

@@ -50,7 +50,7 @@ def test_five_legs_are_fused_by_their_scores():
 def test_ties_are_broken_outside_the_limited_level_of_a_dense_leg():
     text = sql(hybrid(select(Document).order_by(Document.title), legs(), k=10))
     assert "IS NOT NULL ORDER BY document.embedding <=> %(param_3)s::VECTOR(3)\nLIMIT" in text
-    assert text.endswith("ORDER BY anon_1.score DESC, document.title, anon_1.key_0\n")
+    assert text.endswith("ORDER BY fused_1.score DESC, document.title, fused_1.key_0\n")
 
 
 def test_a_stored_row_that_is_the_query_is_left_out_of_all_legs():

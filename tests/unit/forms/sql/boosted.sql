@@ -1,9 +1,9 @@
-WITH anon_1 AS MATERIALIZED
+WITH candidates_1 AS MATERIALIZED
 (SELECT document.id AS key_0, document.embedding <=> %(param_2)s::VECTOR(3) AS distance
 FROM document
 WHERE (SELECT concat(set_config('hnsw.ef_search', CAST(greatest(CAST(nullif(current_setting('hnsw.ef_search', true), '') AS INTEGER), %(param_3)s::INTEGER) AS TEXT), true), CASE WHEN (current_setting('hnsw.iterative_scan', true) IS NOT NULL) THEN set_config('hnsw.iterative_scan', 'strict_order', true) END) AS concat_1) IS NOT NULL ORDER BY document.embedding <=> %(param_2)s::VECTOR(3)
 LIMIT %(param_4)s::INTEGER)
-SELECT document.id, document.lang, document.title, document.embedding, document.bits, document.maybe, document.sparse, anon_1.distance AS distance, (1 - anon_1.distance) + coalesce(length(document.title) * %(length_1)s, %(param_1)s) AS score
-FROM document, anon_1
-WHERE document.id = anon_1.key_0 ORDER BY score DESC, anon_1.key_0
+SELECT document.id, document.lang, document.title, document.embedding, document.bits, document.maybe, document.sparse, candidates_1.distance AS distance, (1 - candidates_1.distance) + coalesce(length(document.title) * %(length_1)s, %(param_1)s) AS score
+FROM document, candidates_1
+WHERE document.id = candidates_1.key_0 ORDER BY score DESC, candidates_1.key_0
 LIMIT %(param_5)s::INTEGER
