@@ -36,7 +36,7 @@ lint: $(VENV)/.installed-dev  ## formatting, lint rules, import contracts, types
 
 check: lint test docs  ## what CI runs: lint, tests, docs
 
-check-matrix: $(VENV)/.installed-test  ## the same tests on other PostgreSQL, pgvector, SQLAlchemy and Alembic versions
+check-matrix: $(VENV)/.installed-dev  ## the same tests on other PostgreSQL, pgvector, SQLAlchemy and Alembic versions
 	$(BIN)/python tests/matrix.py $(ROWS)
 
 bench: $(VENV)/.installed-test  ## measure speed and memory side by side with the stock tools

@@ -29,12 +29,14 @@ class Row:
         server: the embedded server, as VECSEARCH_TEST_EMBEDDED names it.
         wheels: what pip installs for this row, without dependencies.
         tests: arguments that select the tests.
+        typed: a folder that mypy and pyright check with the libraries of this row, empty for none.
     """
 
     name: str
     server: str
     wheels: tuple[str, ...] = ()
     tests: tuple[str, ...] = DATABASE_TESTS
+    typed: str = ""
 
 
 ROWS = (
@@ -56,6 +58,7 @@ ROWS = (
             "psycopg-binary==3.2.0",
         ),
         ("tests/unit", *DATABASE_TESTS),
+        typed="tests/typing_sqlalchemy20",
     ),
 )
 
@@ -122,7 +125,24 @@ def run(row: Row, pytest_arguments: list[str]) -> Outcome:
     server = subprocess.run(
         [sys.executable, "-c", SERVER], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
     ).stdout.strip()
-    return Outcome(row.name, server, libraries, *counts(report), seconds)
+    passed, refused, failed, skipped = counts(report)
+    checked = [check_types(command, environment) for command in type_checks(row)]
+    passed, failed = passed + checked.count(True), failed + checked.count(False)
+    return Outcome(row.name, server, libraries, passed, refused, failed, skipped, seconds)
+
+
+def type_checks(row: Row) -> list[list[str]]:
+    """Return the commands that check the types a row's libraries give; each counts as a test."""
+    if not row.typed:
+        return []
+    cache = str(FOLDER / row.name / "mypy")
+    mypy = ["mypy", "--strict", "--follow-imports=silent", f"--cache-dir={cache}", row.typed]
+    return [[sys.executable, "-m", *mypy], [sys.executable, "-m", "pyright", "--pythonpath", sys.executable, row.typed]]
+
+
+def check_types(command: list[str], environment: dict[str, str]) -> bool:
+    """Run a type checker, with its output on the terminal, and return whether it is content."""
+    return subprocess.run(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, check=False).returncode == 0
 
 
 SERVER = """

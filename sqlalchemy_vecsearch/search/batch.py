@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, overload
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, Unpack, overload
 
-from sqlalchemy import Select
+from sqlalchemy import Select, select
 
 from sqlalchemy_vecsearch.errors import SearchError
 from sqlalchemy_vecsearch.search.candidates import checked_effort, prepared, rows_found
@@ -14,11 +14,15 @@ from sqlalchemy_vecsearch.search.forms import Search, unindexed
 from sqlalchemy_vecsearch.search.identity import entity_key
 from sqlalchemy_vecsearch.search.laterals import found_for_each, key_rows, select_rows
 from sqlalchemy_vecsearch.search.statements import prepended, selected_columns, tie_breaks
+from sqlalchemy_vecsearch.search.typing import returns_keyed_like
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sqlalchemy import FromClause
 
     from sqlalchemy_vecsearch.metrics import Metric
+    from sqlalchemy_vecsearch.search.options import BatchOptions
     from sqlalchemy_vecsearch.search.queries import Query
     from sqlalchemy_vecsearch.search.searched import SearchedColumn
     from sqlalchemy_vecsearch.search.statements import Statement
@@ -27,62 +31,52 @@ __all__ = ["nearest_each"]
 
 _Key = TypeVar("_Key")
 _Entity = TypeVar("_Entity")
+_Result = TypeVar("_Result")
 _Columns = TypeVarTuple("_Columns")
 
 
 @overload
 def nearest_each(
+    source: Select[tuple[*_Columns]],
+    column: Any,
+    queries: Mapping[_Key, Query],
+    **options: Unpack[BatchOptions],
+) -> Select[tuple[_Key, *_Columns, float]]: ...
+@overload
+def nearest_each(
     source: Select[*_Columns],
     column: Any,
     queries: Mapping[_Key, Query],
-    *,
-    k: int,
-    metric: Metric | str | None = ...,
-    within: float | None = ...,
-    exact: bool = ...,
-    ef_search: int | None = ...,
-    probes: int | None = ...,
+    **options: Unpack[BatchOptions],
 ) -> Select[_Key, *_Columns, float]: ...
+@overload
+@returns_keyed_like(select)
+def nearest_each(**options: Unpack[BatchOptions]) -> Any: ...
 @overload
 def nearest_each(
     source: type[_Entity],
     column: Any,
     queries: Mapping[_Key, Query],
     *,
-    k: int,
-    metric: Metric | str | None = ...,
-    within: float | None = ...,
-    exact: bool = ...,
-    ef_search: int | None = ...,
-    probes: int | None = ...,
+    _shape: Callable[[type[_Key], type[_Entity], type[float]], _Result] = select,  # type: ignore[assignment]  # for pyright alone
+    **options: Unpack[BatchOptions],
+) -> _Result: ...
+@overload
+def nearest_each(
+    source: type[_Entity], column: Any, queries: Select[tuple[_Key, Any]], **options: Unpack[BatchOptions]
+) -> Select[tuple[_Key, _Entity, float]]: ...
+@overload
+def nearest_each(
+    source: type[_Entity], column: Any, queries: Select[_Key, Any], **options: Unpack[BatchOptions]
 ) -> Select[_Key, _Entity, float]: ...
 @overload
 def nearest_each(
-    source: type[_Entity],
+    source: FromClause | Select[*tuple[Any, ...]],
     column: Any,
-    queries: Select[_Key, Any],
-    *,
-    k: int,
-    metric: Metric | str | None = ...,
-    within: float | None = ...,
-    exact: bool = ...,
-    ef_search: int | None = ...,
-    probes: int | None = ...,
-) -> Select[_Key, _Entity, float]: ...
-@overload
-def nearest_each(
-    source: FromClause | Select[Any],
-    column: Any,
-    queries: Mapping[Any, Query] | Select[Any],
-    *,
-    k: int,
-    metric: Metric | str | None = ...,
-    within: float | None = ...,
-    exact: bool = ...,
-    ef_search: int | None = ...,
-    probes: int | None = ...,
-) -> Select[Any]: ...  # Any: the columns of a Core table have no static types
-def nearest_each(
+    queries: Mapping[Any, Query] | Select[*tuple[Any, ...]],
+    **options: Unpack[BatchOptions],
+) -> Select[Any]: ...  # Any: the types of a table's columns, or of a Select's key, are not known
+def nearest_each(  # type: ignore[misc]  # _shape is no real parameter: it lets pyright infer the row type
     source: Any,  # Any: the overloads say which
     column: Any,
     queries: Any,

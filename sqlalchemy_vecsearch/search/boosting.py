@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple, overload
+from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple, Unpack, overload
 
-from sqlalchemy import Float, extract, func, literal
+from sqlalchemy import Float, extract, func, literal, select
 
 from sqlalchemy_vecsearch.errors import SearchError
 from sqlalchemy_vecsearch.search.candidates import candidates_of, checked_effort, rows_found, search_of
 from sqlalchemy_vecsearch.search.checking import require_count
 from sqlalchemy_vecsearch.search.distances import similarity_of
 from sqlalchemy_vecsearch.search.statements import tie_breaks
+from sqlalchemy_vecsearch.search.typing import returns_scores_like
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime, timedelta
 
     from sqlalchemy import ColumnElement, FromClause, Select
 
     from sqlalchemy_vecsearch.metrics import Metric
+    from sqlalchemy_vecsearch.search.options import BoostOptions
     from sqlalchemy_vecsearch.search.queries import Query
 
 __all__ = ["boosted", "recency"]
 
 _Entity = TypeVar("_Entity")
+_Result = TypeVar("_Result")
 _Columns = TypeVarTuple("_Columns")
 
 _POOL: Final = 10
@@ -31,47 +35,29 @@ _SMALLEST_POOL: Final = 100
 
 @overload
 def boosted(
-    source: Select[*_Columns],
-    column: Any,
-    query: Query,
-    *,
-    boost: ColumnElement[Any] | Any,
-    k: int,
-    pool: int | None = ...,
-    metric: Metric | str | None = ...,
-    exact: bool = ...,
-    ef_search: int | None = ...,
-    probes: int | None = ...,
+    source: Select[tuple[*_Columns]], column: Any, query: Query, **options: Unpack[BoostOptions]
+) -> Select[tuple[*_Columns, float, float]]: ...
+@overload
+def boosted(
+    source: Select[*_Columns], column: Any, query: Query, **options: Unpack[BoostOptions]
 ) -> Select[*_Columns, float, float]: ...
+@overload
+def boosted(
+    source: FromClause, column: Any, query: Query, **options: Unpack[BoostOptions]
+) -> Select[Any]: ...  # Any: the columns of a Core table have no static types
+@overload
+@returns_scores_like(select)
+def boosted(column: Any, query: Query, **options: Unpack[BoostOptions]) -> Any: ...
 @overload
 def boosted(
     source: type[_Entity],
     column: Any,
     query: Query,
     *,
-    boost: ColumnElement[Any] | Any,
-    k: int,
-    pool: int | None = ...,
-    metric: Metric | str | None = ...,
-    exact: bool = ...,
-    ef_search: int | None = ...,
-    probes: int | None = ...,
-) -> Select[_Entity, float, float]: ...
-@overload
-def boosted(
-    source: FromClause,
-    column: Any,
-    query: Query,
-    *,
-    boost: ColumnElement[Any] | Any,
-    k: int,
-    pool: int | None = ...,
-    metric: Metric | str | None = ...,
-    exact: bool = ...,
-    ef_search: int | None = ...,
-    probes: int | None = ...,
-) -> Select[Any]: ...  # Any: the columns of a Core table have no static types
-def boosted(
+    _shape: Callable[[type[_Entity], type[float], type[float]], _Result] = select,  # type: ignore[assignment]  # for pyright alone
+    **options: Unpack[BoostOptions],
+) -> _Result: ...
+def boosted(  # type: ignore[misc]  # _shape is no real parameter: it lets pyright infer the row type
     source: Any,  # Any: the overloads say which
     column: Any,
     query: Query,

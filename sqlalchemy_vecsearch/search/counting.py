@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
 
 from sqlalchemy import func, select
 
 from sqlalchemy_vecsearch.search.candidates import candidates_of, checked_effort, search_of
 from sqlalchemy_vecsearch.search.checking import require_count, require_distance
+from sqlalchemy_vecsearch.search.typing import returns_number_like
 
 if TYPE_CHECKING:
-    from sqlalchemy import Select
+    from collections.abc import Callable
 
     from sqlalchemy_vecsearch.metrics import Metric
+    from sqlalchemy_vecsearch.search.options import CountOptions
     from sqlalchemy_vecsearch.search.queries import Query
 
 __all__ = ["count_within"]
 
+_Result = TypeVar("_Result")
 
+
+@overload
+@returns_number_like(select)
+def count_within(source: Any, column: Any, query: Query, **options: Unpack[CountOptions]) -> Any: ...
+@overload
 def count_within(
+    source: Any,
+    column: Any,
+    query: Query,
+    *,
+    _shape: Callable[[type[int]], _Result] = select,  # type: ignore[assignment]  # for pyright alone
+    **options: Unpack[CountOptions],
+) -> _Result: ...
+def count_within(  # type: ignore[misc]  # _shape is no real parameter: it lets pyright infer the row type
     source: Any,  # Any: as for nearest
     column: Any,
     query: Query,
@@ -29,7 +45,7 @@ def count_within(
     exact: bool = False,
     ef_search: int | None = None,
     probes: int | None = None,
-) -> Select[int]:
+) -> Any:
     """Return a Select of one number: how many rows lie within a distance, counted up to ``at_most``.
 
     A result of ``at_most`` means "that many or more": write "1,000+". The index serves the ``at_most`` nearest rows,

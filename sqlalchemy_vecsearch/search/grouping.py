@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple, overload
+from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple, Unpack, overload
 
 from sqlalchemy import Integer, func, literal_column, select, union_all
 
@@ -13,20 +13,25 @@ from sqlalchemy_vecsearch.search.identity import row_keys
 from sqlalchemy_vecsearch.search.searched import own_column
 from sqlalchemy_vecsearch.search.statements import only_columns
 from sqlalchemy_vecsearch.search.subselects import inline, materialized, shared
+from sqlalchemy_vecsearch.search.typing import returns_like
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sqlalchemy import CTE, ColumnElement, FromClause, Select
 
     from sqlalchemy_vecsearch.metrics import Metric
     from sqlalchemy_vecsearch.search.candidates import Candidates
     from sqlalchemy_vecsearch.search.forms import Search
     from sqlalchemy_vecsearch.search.identity import RowKeys
+    from sqlalchemy_vecsearch.search.options import GroupOptions
     from sqlalchemy_vecsearch.search.queries import Query
     from sqlalchemy_vecsearch.search.statements import Statement
 
 __all__ = ["nearest_per_group"]
 
 _Entity = TypeVar("_Entity")
+_Result = TypeVar("_Result")
 _Columns = TypeVarTuple("_Columns")
 
 _OVERSAMPLE: Final = 10
@@ -35,50 +40,29 @@ _OVERSAMPLE: Final = 10
 
 @overload
 def nearest_per_group(
-    source: Select[*_Columns],
-    column: Any,
-    query: Query,
-    *,
-    by: Any,
-    k: int,
-    per_group: int = ...,
-    metric: Metric | str | None = ...,
-    exact: bool = ...,
-    oversample: int | None = ...,
-    ef_search: int | None = ...,
-    probes: int | None = ...,
+    source: Select[tuple[*_Columns]], column: Any, query: Query, **options: Unpack[GroupOptions]
+) -> Select[tuple[*_Columns, float]]: ...
+@overload
+def nearest_per_group(
+    source: Select[*_Columns], column: Any, query: Query, **options: Unpack[GroupOptions]
 ) -> Select[*_Columns, float]: ...
+@overload
+def nearest_per_group(
+    source: FromClause, column: Any, query: Query, **options: Unpack[GroupOptions]
+) -> Select[Any]: ...  # Any: the columns of a Core table have no static types
+@overload
+@returns_like(select)
+def nearest_per_group(column: Any, query: Query, **options: Unpack[GroupOptions]) -> Any: ...
 @overload
 def nearest_per_group(
     source: type[_Entity],
     column: Any,
     query: Query,
     *,
-    by: Any,
-    k: int,
-    per_group: int = ...,
-    metric: Metric | str | None = ...,
-    exact: bool = ...,
-    oversample: int | None = ...,
-    ef_search: int | None = ...,
-    probes: int | None = ...,
-) -> Select[_Entity, float]: ...
-@overload
-def nearest_per_group(
-    source: FromClause,
-    column: Any,
-    query: Query,
-    *,
-    by: Any,
-    k: int,
-    per_group: int = ...,
-    metric: Metric | str | None = ...,
-    exact: bool = ...,
-    oversample: int | None = ...,
-    ef_search: int | None = ...,
-    probes: int | None = ...,
-) -> Select[Any]: ...  # Any: the columns of a Core table have no static types
-def nearest_per_group(
+    _shape: Callable[[type[_Entity], type[float]], _Result] = select,  # type: ignore[assignment]  # for pyright alone
+    **options: Unpack[GroupOptions],
+) -> _Result: ...
+def nearest_per_group(  # type: ignore[misc]  # _shape is no real parameter: it lets pyright infer the row type
     source: Any,  # Any: the overloads say which
     column: Any,
     query: Query,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack, overload
 
 from sqlalchemy import func, select, true, union_all
 
@@ -17,23 +17,39 @@ from sqlalchemy_vecsearch.search.laterals import found_for_each, vector_rows
 from sqlalchemy_vecsearch.search.searched import own_column
 from sqlalchemy_vecsearch.search.statements import only_columns
 from sqlalchemy_vecsearch.search.subselects import inline, materialized, shared
+from sqlalchemy_vecsearch.search.typing import returns_any_and_float_like
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from sqlalchemy import ColumnElement, FromClause, Select
+    from sqlalchemy import ColumnElement, FromClause
 
     from sqlalchemy_vecsearch.metrics import Metric
+    from sqlalchemy_vecsearch.search.options import MaxSimOptions
     from sqlalchemy_vecsearch.search.queries import Query
     from sqlalchemy_vecsearch.search.statements import Statement
 
 __all__ = ["max_sim"]
 
+_Result = TypeVar("_Result")
+
 _CANDIDATES: Final = 4
 _FEWEST_CANDIDATES: Final = 40
 
 
+@overload
+@returns_any_and_float_like(select)
+def max_sim(source: Any, column: Any, vectors: Sequence[Query], **options: Unpack[MaxSimOptions]) -> Any: ...
+@overload
 def max_sim(
+    source: Any,
+    column: Any,
+    vectors: Sequence[Query],
+    *,
+    _shape: Callable[[type[Any], type[float]], _Result] = select,  # type: ignore[assignment]  # for pyright alone
+    **options: Unpack[MaxSimOptions],
+) -> _Result: ...
+def max_sim(  # type: ignore[misc]  # _shape is no real parameter: it lets pyright infer the row type
     source: Any,  # Any: as for nearest
     column: Any,
     vectors: Sequence[Query],
@@ -44,7 +60,7 @@ def max_sim(
     metric: Metric | str | None = None,
     ef_search: int | None = None,
     probes: int | None = None,
-) -> Select[Any, float]:
+) -> Any:
     """Return a Select of the ``k`` best documents by late interaction: rows of ``by`` and ``score``, best first.
 
     A document is scored by the sum, over the query's vectors, of the similarity of its own best vector (MaxSim, as in

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from sqlalchemy import FromClause, Select
 
     from sqlalchemy_vecsearch.metrics import Metric
+    from sqlalchemy_vecsearch.search.options import NearestOptions
     from sqlalchemy_vecsearch.search.queries import Query
-    from sqlalchemy_vecsearch.search.typing import NearestOptions
 
 __all__ = ["nearest"]
 

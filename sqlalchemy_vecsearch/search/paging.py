@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple, overload
+from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple, Unpack, overload
+
+from sqlalchemy import select
 
 from sqlalchemy_vecsearch.errors import SearchError
 from sqlalchemy_vecsearch.search.candidates import by_distance, candidates_of, checked_effort, search_of
 from sqlalchemy_vecsearch.search.checking import require_count
+from sqlalchemy_vecsearch.search.typing import returns_like
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sqlalchemy import FromClause, Select
 
     from sqlalchemy_vecsearch.metrics import Metric
+    from sqlalchemy_vecsearch.search.options import PageOptions
     from sqlalchemy_vecsearch.search.queries import Query
 
 __all__ = ["page"]
 
 _Entity = TypeVar("_Entity")
+_Result = TypeVar("_Result")
 _Columns = TypeVarTuple("_Columns")
 
 _POOL: Final = 200
@@ -24,47 +31,29 @@ _POOL: Final = 200
 
 @overload
 def page(
-    source: Select[*_Columns],
-    column: Any,
-    query: Query,
-    *,
-    number: int,
-    size: int,
-    pool: int = ...,
-    metric: Metric | str | None = ...,
-    exact: bool = ...,
-    ef_search: int | None = ...,
-    probes: int | None = ...,
+    source: Select[tuple[*_Columns]], column: Any, query: Query, **options: Unpack[PageOptions]
+) -> Select[tuple[*_Columns, float]]: ...
+@overload
+def page(
+    source: Select[*_Columns], column: Any, query: Query, **options: Unpack[PageOptions]
 ) -> Select[*_Columns, float]: ...
+@overload
+def page(
+    source: FromClause, column: Any, query: Query, **options: Unpack[PageOptions]
+) -> Select[Any]: ...  # Any: the columns of a Core table have no static types
+@overload
+@returns_like(select)
+def page(column: Any, query: Query, **options: Unpack[PageOptions]) -> Any: ...
 @overload
 def page(
     source: type[_Entity],
     column: Any,
     query: Query,
     *,
-    number: int,
-    size: int,
-    pool: int = ...,
-    metric: Metric | str | None = ...,
-    exact: bool = ...,
-    ef_search: int | None = ...,
-    probes: int | None = ...,
-) -> Select[_Entity, float]: ...
-@overload
-def page(
-    source: FromClause,
-    column: Any,
-    query: Query,
-    *,
-    number: int,
-    size: int,
-    pool: int = ...,
-    metric: Metric | str | None = ...,
-    exact: bool = ...,
-    ef_search: int | None = ...,
-    probes: int | None = ...,
-) -> Select[Any]: ...  # Any: the columns of a Core table have no static types
-def page(
+    _shape: Callable[[type[_Entity], type[float]], _Result] = select,  # type: ignore[assignment]  # for pyright alone
+    **options: Unpack[PageOptions],
+) -> _Result: ...
+def page(  # type: ignore[misc]  # _shape is no real parameter: it lets pyright infer the row type
     source: Any,  # Any: the overloads say which
     column: Any,
     query: Query,

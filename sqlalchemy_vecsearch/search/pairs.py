@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
 
 from sqlalchemy import and_, case, func, or_, select
 from sqlalchemy.orm import QueryableAttribute, aliased
@@ -15,58 +15,48 @@ from sqlalchemy_vecsearch.search.identity import entity_key, row_keys
 from sqlalchemy_vecsearch.search.laterals import found_for_each
 from sqlalchemy_vecsearch.search.statements import only_columns, reads_one_entity
 from sqlalchemy_vecsearch.search.subselects import inline, materialized
+from sqlalchemy_vecsearch.search.typing import returns_pairs_like
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from sqlalchemy import ColumnElement, FromClause, Select
 
     from sqlalchemy_vecsearch.metrics import Metric
     from sqlalchemy_vecsearch.search.identity import RowKeys
+    from sqlalchemy_vecsearch.search.options import PairsOptions
     from sqlalchemy_vecsearch.search.searched import SearchedColumn
 
 __all__ = ["similar_pairs"]
 
 _Entity = TypeVar("_Entity")
+_Result = TypeVar("_Result")
 
 
+@overload
+def similar_pairs(
+    source: Select[tuple[_Entity]], column: Any, **options: Unpack[PairsOptions]
+) -> Select[tuple[_Entity, _Entity, float]]: ...
+@overload
+def similar_pairs(
+    source: Select[_Entity], column: Any, **options: Unpack[PairsOptions]
+) -> Select[_Entity, _Entity, float]: ...
+@overload
+def similar_pairs(
+    source: FromClause, column: Any, **options: Unpack[PairsOptions]
+) -> Select[Any]: ...  # Any: the columns of a Core table have no static types
+@overload
+@returns_pairs_like(select)
+def similar_pairs(column: Any, **options: Unpack[PairsOptions]) -> Any: ...
 @overload
 def similar_pairs(
     source: type[_Entity],
     column: Any,
     *,
-    within: float,
-    k: int = ...,
-    metric: Metric | str | None = ...,
-    exact: bool = ...,
-    ef_search: int | None = ...,
-    probes: int | None = ...,
-) -> Select[_Entity, _Entity, float]: ...
-@overload
-def similar_pairs(
-    source: Select[_Entity],
-    column: Any,
-    *,
-    within: float,
-    k: int = ...,
-    metric: Metric | str | None = ...,
-    exact: bool = ...,
-    ef_search: int | None = ...,
-    probes: int | None = ...,
-) -> Select[_Entity, _Entity, float]: ...
-@overload
-def similar_pairs(
-    source: FromClause,
-    column: Any,
-    *,
-    within: float,
-    k: int = ...,
-    metric: Metric | str | None = ...,
-    exact: bool = ...,
-    ef_search: int | None = ...,
-    probes: int | None = ...,
-) -> Select[Any]: ...  # Any: the columns of a Core table have no static types
-def similar_pairs(
+    _shape: Callable[[type[_Entity], type[_Entity], type[float]], _Result] = select,  # type: ignore[assignment]  # for pyright alone
+    **options: Unpack[PairsOptions],
+) -> _Result: ...
+def similar_pairs(  # type: ignore[misc]  # _shape is no real parameter: it lets pyright infer the row type
     source: Any,  # Any: the overloads say which
     column: Any,
     *,

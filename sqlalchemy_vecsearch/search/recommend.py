@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, TypeVarTuple, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, TypeVarTuple, Unpack, overload
 
 from sqlalchemy import case, func, select, true
 
@@ -23,67 +23,51 @@ from sqlalchemy_vecsearch.search.identity import entity_key, row_keys
 from sqlalchemy_vecsearch.search.laterals import found_for_each
 from sqlalchemy_vecsearch.search.statements import only_columns, tie_breaks
 from sqlalchemy_vecsearch.search.subselects import inline, materialized, shared
+from sqlalchemy_vecsearch.search.typing import returns_like
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from sqlalchemy import CTE, ColumnElement, FromClause, Select
 
     from sqlalchemy_vecsearch.metrics import Metric
     from sqlalchemy_vecsearch.search.examples import Examples
     from sqlalchemy_vecsearch.search.forms import Effort
+    from sqlalchemy_vecsearch.search.options import RecommendOptions
     from sqlalchemy_vecsearch.search.searched import SearchedColumn
     from sqlalchemy_vecsearch.search.statements import Statement
 
 __all__ = ["recommend"]
 
 _Entity = TypeVar("_Entity")
+_Result = TypeVar("_Result")
 _Columns = TypeVarTuple("_Columns")
 
 
 @overload
 def recommend(
-    source: Select[*_Columns],
-    column: Any,
-    *,
-    positive: Sequence[Any],
-    negative: Sequence[Any] = ...,
-    k: int,
-    strategy: Literal["average", "best_score"] = ...,
-    metric: Metric | str | None = ...,
-    exact: bool = ...,
-    ef_search: int | None = ...,
-    probes: int | None = ...,
+    source: Select[tuple[*_Columns]], column: Any, **options: Unpack[RecommendOptions]
+) -> Select[tuple[*_Columns, float]]: ...
+@overload
+def recommend(
+    source: Select[*_Columns], column: Any, **options: Unpack[RecommendOptions]
 ) -> Select[*_Columns, float]: ...
+@overload
+def recommend(
+    source: FromClause, column: Any, **options: Unpack[RecommendOptions]
+) -> Select[Any]: ...  # Any: the columns of a Core table have no static types
+@overload
+@returns_like(select)
+def recommend(column: Any, **options: Unpack[RecommendOptions]) -> Any: ...
 @overload
 def recommend(
     source: type[_Entity],
     column: Any,
     *,
-    positive: Sequence[Any],
-    negative: Sequence[Any] = ...,
-    k: int,
-    strategy: Literal["average", "best_score"] = ...,
-    metric: Metric | str | None = ...,
-    exact: bool = ...,
-    ef_search: int | None = ...,
-    probes: int | None = ...,
-) -> Select[_Entity, float]: ...
-@overload
-def recommend(
-    source: FromClause,
-    column: Any,
-    *,
-    positive: Sequence[Any],
-    negative: Sequence[Any] = ...,
-    k: int,
-    strategy: Literal["average", "best_score"] = ...,
-    metric: Metric | str | None = ...,
-    exact: bool = ...,
-    ef_search: int | None = ...,
-    probes: int | None = ...,
-) -> Select[Any]: ...  # Any: the columns of a Core table have no static types
-def recommend(
+    _shape: Callable[[type[_Entity], type[float]], _Result] = select,  # type: ignore[assignment]  # for pyright alone
+    **options: Unpack[RecommendOptions],
+) -> _Result: ...
+def recommend(  # type: ignore[misc]  # _shape is no real parameter: it lets pyright infer the row type
     source: Any,  # Any: the overloads say which
     column: Any,
     *,

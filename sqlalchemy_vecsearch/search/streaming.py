@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple, overload
+from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple, Unpack, overload
 
 from sqlalchemy import func, select, true
 
@@ -13,9 +13,10 @@ from sqlalchemy_vecsearch.search.candidates import checked_effort, search_of
 from sqlalchemy_vecsearch.search.checking import require_count
 from sqlalchemy_vecsearch.search.forms import Effort, carried_settings, unindexed
 from sqlalchemy_vecsearch.search.statements import tie_breaks
+from sqlalchemy_vecsearch.search.typing import returns_like
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Sequence
 
     from sqlalchemy import Connection, FromClause, Row, Select
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
@@ -23,12 +24,14 @@ if TYPE_CHECKING:
 
     from sqlalchemy_vecsearch.metrics import Metric
     from sqlalchemy_vecsearch.search.forms import Search
+    from sqlalchemy_vecsearch.search.options import NearestFirstOptions
     from sqlalchemy_vecsearch.search.queries import Query
     from sqlalchemy_vecsearch.search.statements import Statement
 
 __all__ = ["nearest_first", "stream"]
 
 _Entity = TypeVar("_Entity")
+_Result = TypeVar("_Result")
 _Columns = TypeVarTuple("_Columns")
 
 _CANDIDATES: Final = 400
@@ -41,35 +44,29 @@ _MARK: Final = "sqlalchemy_vecsearch_stream"
 
 @overload
 def nearest_first(
-    source: Select[*_Columns],
-    column: Any,
-    query: Query,
-    *,
-    metric: Metric | str | None = ...,
-    exact: bool = ...,
-    ef_search: int | None = ...,
+    source: Select[tuple[*_Columns]], column: Any, query: Query, **options: Unpack[NearestFirstOptions]
+) -> Select[tuple[*_Columns, float]]: ...
+@overload
+def nearest_first(
+    source: Select[*_Columns], column: Any, query: Query, **options: Unpack[NearestFirstOptions]
 ) -> Select[*_Columns, float]: ...
+@overload
+def nearest_first(
+    source: FromClause, column: Any, query: Query, **options: Unpack[NearestFirstOptions]
+) -> Select[Any]: ...  # Any: the columns of a Core table have no static types
+@overload
+@returns_like(select)
+def nearest_first(column: Any, query: Query, **options: Unpack[NearestFirstOptions]) -> Any: ...
 @overload
 def nearest_first(
     source: type[_Entity],
     column: Any,
     query: Query,
     *,
-    metric: Metric | str | None = ...,
-    exact: bool = ...,
-    ef_search: int | None = ...,
-) -> Select[_Entity, float]: ...
-@overload
-def nearest_first(
-    source: FromClause,
-    column: Any,
-    query: Query,
-    *,
-    metric: Metric | str | None = ...,
-    exact: bool = ...,
-    ef_search: int | None = ...,
-) -> Select[Any]: ...  # Any: the columns of a Core table have no static types
-def nearest_first(
+    _shape: Callable[[type[_Entity], type[float]], _Result] = select,  # type: ignore[assignment]  # for pyright alone
+    **options: Unpack[NearestFirstOptions],
+) -> _Result: ...
+def nearest_first(  # type: ignore[misc]  # _shape is no real parameter: it lets pyright infer the row type
     source: Any,  # Any: the overloads say which
     column: Any,
     query: Query,
@@ -126,9 +123,17 @@ def stream(
     session: Session | Connection, statement: Select[*_Columns], page_size: int = ...
 ) -> Iterator[Sequence[Row[*_Columns]]]: ...
 @overload
+def stream(  # type: ignore[overload-cannot-match]  # the one for SQLAlchemy 2.0
+    session: Session | Connection, statement: Select[tuple[*_Columns]], page_size: int = ...
+) -> Iterator[Sequence[Row[tuple[*_Columns]]]]: ...
+@overload
 def stream(
     session: AsyncSession | AsyncConnection, statement: Select[*_Columns], page_size: int = ...
 ) -> AsyncIterator[Sequence[Row[*_Columns]]]: ...
+@overload
+def stream(  # type: ignore[overload-cannot-match]  # the one for SQLAlchemy 2.0
+    session: AsyncSession | AsyncConnection, statement: Select[tuple[*_Columns]], page_size: int = ...
+) -> AsyncIterator[Sequence[Row[tuple[*_Columns]]]]: ...
 def stream(session: Any, statement: Any, page_size: int = 100) -> Any:  # Any: the overloads say which
     """Yield the rows of a search as lists, page after page, from a cursor on the server.
 

@@ -54,15 +54,21 @@ def test_forms_over_a_select_keep_its_columns() -> None:
     source = select(Document.id, Document.lang)
     assert_type(nearest_per_group(source, COLUMN, QUERY, by=Document.lang, k=3), Select[int, str, float])
     assert_type(recommend(source, COLUMN, positive=[1], k=3), Select[int, str, float])
+    assert_type(page(source, COLUMN, QUERY, number=1, size=10), Select[int, str, float])
+    assert_type(nearest_first(source, COLUMN, QUERY), Select[int, str, float])
+    assert_type(boosted(source, COLUMN, QUERY, boost=Document.id, k=3), Select[int, str, float, float])
     assert_type(nearest_each(source, COLUMN, {"a": QUERY}, k=3), Select[str, int, str, float])
 
 
 def test_a_batch_returns_its_keys() -> None:
     assert_type(nearest_each(Document, COLUMN, {"a": QUERY}, k=3), Select[str, Document, float])
+    questions = select(Document.lang, Document.embedding)
+    assert_type(nearest_each(Document, COLUMN, questions, k=3), Select[str, Document, float])
 
 
 def test_pairs_are_two_entities() -> None:
     assert_type(similar_pairs(Document, COLUMN, within=0.1), Select[Document, Document, float])
+    assert_type(similar_pairs(select(Document), COLUMN, within=0.1), Select[Document, Document, float])
 
 
 def test_scores_follow_the_columns() -> None:
