@@ -38,7 +38,7 @@ from sqlalchemy_vecsearch.search.diversity import diversify
 from sqlalchemy_vecsearch.search.fusion import RRF, Weighted
 from sqlalchemy_vecsearch.search.grouping import nearest_per_group
 from sqlalchemy_vecsearch.search.hybrid import hybrid
-from sqlalchemy_vecsearch.search.legs import dense, fulltext, sparse, trigram
+from sqlalchemy_vecsearch.search.legs import dense, sparse
 from sqlalchemy_vecsearch.search.max_sim import max_sim
 from sqlalchemy_vecsearch.search.nearest import nearest
 from sqlalchemy_vecsearch.search.paging import page
@@ -47,6 +47,7 @@ from sqlalchemy_vecsearch.search.queries import embedding_of
 from sqlalchemy_vecsearch.search.recommend import recommend
 from sqlalchemy_vecsearch.search.strategy import Strategy
 from sqlalchemy_vecsearch.search.streaming import nearest_first, stream
+from sqlalchemy_vecsearch.search.text_legs import fulltext, trigram
 from sqlalchemy_vecsearch.settings import SearchSettings
 from sqlalchemy_vecsearch.types import BIT, HALFVEC, SPARSEVEC, VECTOR, Vector
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, Unpack, overload
 from sqlalchemy import Select, select
 
 from sqlalchemy_vecsearch.errors import SearchError
-from sqlalchemy_vecsearch.search.candidates import checked_effort, prepared, rows_found
+from sqlalchemy_vecsearch.search.candidates import prepared, rows_found
 from sqlalchemy_vecsearch.search.checking import require_count, require_distance
+from sqlalchemy_vecsearch.search.effort import checked_effort
 from sqlalchemy_vecsearch.search.forms import Search, unindexed
 from sqlalchemy_vecsearch.search.identity import entity_key
 from sqlalchemy_vecsearch.search.laterals import found_for_each, key_rows, select_rows

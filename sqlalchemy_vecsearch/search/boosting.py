@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple, Unpack, ove
 from sqlalchemy import Float, extract, func, literal, select
 
 from sqlalchemy_vecsearch.errors import SearchError
-from sqlalchemy_vecsearch.search.candidates import candidates_of, checked_effort, rows_found, search_of
+from sqlalchemy_vecsearch.search.candidates import candidates_of, rows_found, search_of
 from sqlalchemy_vecsearch.search.checking import require_count
 from sqlalchemy_vecsearch.search.distances import similarity_of
+from sqlalchemy_vecsearch.search.effort import checked_effort
 from sqlalchemy_vecsearch.search.statements import tie_breaks
 from sqlalchemy_vecsearch.search.typing import returns_scores_like
 

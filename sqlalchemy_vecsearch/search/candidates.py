@@ -6,21 +6,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy_vecsearch.search.checking import require_count
-from sqlalchemy_vecsearch.search.forms import (
-    Effort,
-    Search,
-    carried_settings,
-    limited_select,
-    scan_count,
-    scan_order,
-    unindexed,
-)
+from sqlalchemy_vecsearch.search.counts import scan_count
+from sqlalchemy_vecsearch.search.effort import Effort, carried_settings
+from sqlalchemy_vecsearch.search.forms import Search, limited_select, scan_order, unindexed
 from sqlalchemy_vecsearch.search.identity import row_keys
 from sqlalchemy_vecsearch.search.queries import bound_query, exclusions
 from sqlalchemy_vecsearch.search.searched import refuse_foreign, searched_column
 from sqlalchemy_vecsearch.search.statements import as_select, only_columns, refuse_offset, tie_breaks, without_filter
 from sqlalchemy_vecsearch.search.subselects import materialized
-from sqlalchemy_vecsearch.settings import require_setting
 
 if TYPE_CHECKING:
     from sqlalchemy import CTE, FromClause
@@ -31,7 +24,7 @@ if TYPE_CHECKING:
     from sqlalchemy_vecsearch.search.searched import SearchedColumn
     from sqlalchemy_vecsearch.search.statements import Statement
 
-__all__ = ["Candidates", "candidates_of", "checked_effort", "limited_candidates", "prepared", "rows_found", "search_of"]
+__all__ = ["Candidates", "candidates_of", "limited_candidates", "prepared", "rows_found", "search_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +68,6 @@ def search_of(
     statement, searched = prepared(source, column, metric, exact=exact)
     vector = bound_query(query, searched)
     return Search(statement.where(*exclusions(query, vector, searched)), searched, vector, int(k))
-
-
-def checked_effort(ef_search: int | None, probes: int | None) -> Effort:
-    """Return how thoroughly to search.
-
-    Raises:
-        SettingsError: a setting is out of its range.
-    """
-    require_setting("ef_search", ef_search)
-    require_setting("probes", probes)
-    return Effort(ef_search=ef_search, probes=probes)
 
 
 def limited_candidates(

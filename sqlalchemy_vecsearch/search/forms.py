@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import ceil
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import literal_column, select, union_all
 
 from sqlalchemy_vecsearch.expressions import (
-    Subvector,
     distance_between,
     indexed_expression,
     indexed_metric,
     quantized_query,
 )
-from sqlalchemy_vecsearch.methods import HNSW, IVFFlat
+from sqlalchemy_vecsearch.methods import HNSW
+from sqlalchemy_vecsearch.search.counts import scan_count
+from sqlalchemy_vecsearch.search.effort import Effort, carried_settings
 from sqlalchemy_vecsearch.search.identity import row_keys
 from sqlalchemy_vecsearch.search.partial import provable
 from sqlalchemy_vecsearch.search.statements import (
@@ -27,7 +27,7 @@ from sqlalchemy_vecsearch.search.statements import (
     without_filter,
 )
 from sqlalchemy_vecsearch.search.subselects import inline, materialized
-from sqlalchemy_vecsearch.settings import DEFAULT_EF_SEARCH, MAXIMUM_EF_SEARCH, CarriedSettings
+from sqlalchemy_vecsearch.settings import MAXIMUM_EF_SEARCH, CarriedSettings
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, FromClause
@@ -38,51 +38,15 @@ if TYPE_CHECKING:
     from sqlalchemy_vecsearch.search.statements import Statement
 
 __all__ = [
-    "Effort",
     "Search",
-    "carried_settings",
-    "default_oversample",
     "exact_form",
     "limited_select",
     "plain_form",
     "reranked_form",
-    "scan_count",
     "scan_order",
     "sorted_form",
     "unindexed",
 ]
-
-_MOST_SCAN_TUPLES: Final = 2_147_483_647
-_SCAN_MEMORY: Final = 64
-"""An iterative scan that runs out of memory returns what it has, unordered; 64 times work_mem holds some 1.5 million
-visited rows at the default of 4 MB. The server's own default of 1 lost recall in a measured filter of 1.8%: 0.85
-instead of 0.96."""
-
-_LISTS_PER_PROBE: Final = 3
-"""A third of the lists had a recall@10 of 0.95 on 29,700 docstrings x 256 with 170 lists; a sixth had 0.90. A sixth was
-enough (0.97) on 60,069 texts x 384 with 245 lists."""
-
-_FILTERED_CANDIDATES: Final[dict[type[HNSW | IVFFlat], int]] = {HNSW: 2, IVFFlat: 4}
-"""Rows taken from a filtered scan for each row wanted, which the outer level sorts. An iterative scan in relaxed order
-ends as soon as enough rows have passed, nearer ones still unseen: on 29,700 docstrings a filter of 10% had a recall of
-0.93 with one row each and 0.97 with two."""
-
-_OVERSAMPLE: Final[dict[str, int]] = {"halfvec": 2, "binary": 20, "subvector": 20}
-"""Candidates for each row wanted: measured on 60,069 texts x 384, recall@10 of 0.97 to 0.98."""
-
-_LEAST_BINARY_CANDIDATES: Final = 600
-"""Bits tell little apart near the query: on 29,700 docstrings x 256, ten rows from 200 candidates had a recall of 0.91,
-from 600 of 0.97."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Effort:
-    """What the caller said of how thoroughly to search; None leaves it to the helper."""
-
-    ef_search: int | None = None
-    probes: int | None = None
-    max_scan_tuples: int | None = None
-    strict: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +142,7 @@ def sorted_form(search: Search, effort: Effort) -> Statement:
     """
     distance = search.distance
     settings = carried_settings(search.searched, effort, candidates=search.candidates, filtered=search.is_filtered)
-    count = search.candidates * _candidates_for_each(search)
+    count = search.candidates if is_locking(search.statement) else scan_count(search, search.candidates)
     limited, matches = _limited(search, settings, distance, count, distance.label("distance"))
     outer = without_filter(search.statement).where(*matches)
     if search.within is not None:
@@ -190,20 +154,10 @@ def sorted_form(search: Search, effort: Effort) -> Statement:
     return outer.offset(offset) if (offset := offset_of(search.statement)) else outer
 
 
-def _candidates_for_each(search: Search) -> int:
-    """Return how many rows to take from the scan for each row wanted; one where each row taken is locked."""
-    if not search.is_filtered or is_locking(search.statement):
-        return 1
-    index = search.searched.index
-    return _FILTERED_CANDIDATES[HNSW if index is None else type(index.method)]
-
-
 def reranked_form(search: Search, effort: Effort, oversample: int | None = None) -> Statement:
     """Return the form for a quantised index: candidates by its expression inside, the full vectors' order outside."""
     searched = search.searched
-    count = search.candidates * (oversample or default_oversample(searched))
-    if oversample is None and searched.quantize == "binary":
-        count = max(count, _LEAST_BINARY_CANDIDATES)
+    count = search.candidates * oversample if oversample else scan_count(search, search.candidates)
     settings = carried_settings(searched, effort, candidates=count, filtered=search.is_filtered)
     _, matches = _limited(search, settings, scan_order(search), count)
     outer = exact_form(
@@ -211,46 +165,6 @@ def reranked_form(search: Search, effort: Effort, oversample: int | None = None)
     )
     outer = outer.order_by(*tie_breaks(search.statement))
     return outer.offset(offset) if (offset := offset_of(search.statement)) else outer
-
-
-def carried_settings(searched: SearchedColumn, effort: Effort, *, candidates: int, filtered: bool) -> CarriedSettings:
-    """Return the settings with which a scan yields ``candidates`` rows. Pure.
-
-    A column whose index is not known may have any, so both methods are told.
-    """
-    method = None if searched.index is None else searched.index.method
-    at_least: list[tuple[str, int]] = []
-    exactly: list[tuple[str, str]] = []
-    order: Literal["strict_order", "relaxed_order"] | None = None
-    iterative = filtered or candidates > MAXIMUM_EF_SEARCH
-    if not isinstance(method, IVFFlat):
-        needed = min(max(candidates, DEFAULT_EF_SEARCH), MAXIMUM_EF_SEARCH)
-        if effort.ef_search is None:
-            at_least.append(("hnsw.ef_search", needed))
-        else:
-            exactly.append(("hnsw.ef_search", str(max(effort.ef_search, min(candidates, MAXIMUM_EF_SEARCH)))))
-        order = "relaxed_order" if iterative and not (effort.strict or is_partitioned(searched)) else "strict_order"
-        if iterative:
-            exactly.append(("hnsw.max_scan_tuples", str(effort.max_scan_tuples or _MOST_SCAN_TUPLES)))
-            exactly.append(("hnsw.scan_mem_multiplier", str(_SCAN_MEMORY)))
-    if not isinstance(method, HNSW):
-        lists = (method.lists if method is not None else None) or IVFFlat.defaults["lists"]
-        if effort.probes is None:
-            at_least.append(("ivfflat.probes", ceil(lists / _LISTS_PER_PROBE)))
-        else:
-            exactly.append(("ivfflat.probes", str(effort.probes)))
-    return CarriedSettings(
-        at_least=tuple(at_least),
-        exactly=tuple(exactly),
-        hnsw_order=order,
-        hnsw_optional=not iterative,
-        ivfflat_iterative=not isinstance(method, HNSW),
-    )
-
-
-def is_partitioned(searched: SearchedColumn) -> bool:
-    """Return whether the table is declared as partitioned: merging partitions needs each in strict order."""
-    return searched.column.table.dialect_options["postgresql"]["partition_by"] is not None
 
 
 def scan_order(search: Search) -> ColumnElement[float]:
@@ -302,31 +216,6 @@ def _limited(
     inner, keys = limited_select(search, settings, order, count, *columns)
     limited = materialized(inner, "candidates")
     return limited, keys.matching(limited)
-
-
-def scan_count(search: Search, wanted: int, *, filtered: bool | None = None) -> int:
-    """Return how many rows to take from a scan so that the nearest ``wanted`` of them are the right ones.
-
-    Args:
-        search: the search.
-        wanted: how many rows are to be kept.
-        filtered: True when a condition outside of the search's statement drops rows too.
-    """
-    searched = search.searched
-    if searched.quantize is None:
-        index = searched.index
-        method = HNSW if index is None else type(index.method)
-        return wanted * (_FILTERED_CANDIDATES[method] if filtered or search.is_filtered else 1)
-    count = wanted * default_oversample(searched)
-    return max(count, _LEAST_BINARY_CANDIDATES) if searched.quantize == "binary" else count
-
-
-def default_oversample(searched: SearchedColumn) -> int:
-    """Return how many candidates a search takes for each row wanted: 1 where the index holds the whole vectors."""
-    quantize = searched.quantize
-    if quantize is None:
-        return 1
-    return _OVERSAMPLE["subvector" if isinstance(quantize, Subvector) else str(quantize)]
 
 
 def unindexed(distance: ColumnElement[Any]) -> ColumnElement[Any]:

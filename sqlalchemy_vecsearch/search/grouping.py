@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple, Unpack, ove
 
 from sqlalchemy import Integer, func, literal_column, select, union_all
 
-from sqlalchemy_vecsearch.search.candidates import by_distance, candidates_of, checked_effort, restricted, search_of
+from sqlalchemy_vecsearch.search.candidates import by_distance, candidates_of, restricted, search_of
 from sqlalchemy_vecsearch.search.checking import require_count
-from sqlalchemy_vecsearch.search.forms import scan_count, unindexed
+from sqlalchemy_vecsearch.search.counts import scan_count
+from sqlalchemy_vecsearch.search.effort import checked_effort
+from sqlalchemy_vecsearch.search.forms import unindexed
 from sqlalchemy_vecsearch.search.identity import row_keys
 from sqlalchemy_vecsearch.search.searched import own_column
 from sqlalchemy_vecsearch.search.statements import only_columns

@@ -11,7 +11,8 @@ from sqlalchemy.types import Integer, NullType
 
 from sqlalchemy_vecsearch.errors import SearchError
 from sqlalchemy_vecsearch.search.candidates import Candidates, limited_candidates
-from sqlalchemy_vecsearch.search.forms import scan_count, unindexed
+from sqlalchemy_vecsearch.search.counts import scan_count
+from sqlalchemy_vecsearch.search.forms import unindexed
 from sqlalchemy_vecsearch.search.queries import StoredEmbedding, bound_query
 from sqlalchemy_vecsearch.search.subselects import inline, lateral, materialized, numbered
 
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from sqlalchemy import FromClause
     from sqlalchemy.types import TypeEngine
 
-    from sqlalchemy_vecsearch.search.forms import Effort, Search
+    from sqlalchemy_vecsearch.search.effort import Effort
+    from sqlalchemy_vecsearch.search.forms import Search
     from sqlalchemy_vecsearch.search.queries import Query
     from sqlalchemy_vecsearch.search.searched import SearchedColumn
     from sqlalchemy_vecsearch.search.statements import Statement

@@ -9,9 +9,10 @@ from sqlalchemy import func, select, true, union_all
 
 from sqlalchemy_vecsearch.errors import SearchError
 from sqlalchemy_vecsearch.expressions import distance_between
-from sqlalchemy_vecsearch.search.candidates import checked_effort, prepared, restricted
+from sqlalchemy_vecsearch.search.candidates import prepared, restricted
 from sqlalchemy_vecsearch.search.checking import require_count
 from sqlalchemy_vecsearch.search.distances import similarity_of
+from sqlalchemy_vecsearch.search.effort import checked_effort
 from sqlalchemy_vecsearch.search.forms import Search
 from sqlalchemy_vecsearch.search.laterals import found_for_each, vector_rows
 from sqlalchemy_vecsearch.search.searched import own_column

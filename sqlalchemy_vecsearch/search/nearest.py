@@ -7,14 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, Unpack, overload
 from sqlalchemy import select
 
 from sqlalchemy_vecsearch.search.checking import require_count, require_distance
-from sqlalchemy_vecsearch.search.forms import (
-    Effort,
-    Search,
-    exact_form,
-    plain_form,
-    reranked_form,
-    sorted_form,
-)
+from sqlalchemy_vecsearch.search.effort import Effort
+from sqlalchemy_vecsearch.search.forms import Search, exact_form, plain_form, reranked_form, sorted_form
 from sqlalchemy_vecsearch.search.queries import StoredEmbedding, bound_query, exclusions
 from sqlalchemy_vecsearch.search.searched import refuse_foreign, searched_column
 from sqlalchemy_vecsearch.search.statements import as_select

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple, Unpack, ove
 from sqlalchemy import select
 
 from sqlalchemy_vecsearch.errors import SearchError
-from sqlalchemy_vecsearch.search.candidates import by_distance, candidates_of, checked_effort, search_of
+from sqlalchemy_vecsearch.search.candidates import by_distance, candidates_of, search_of
 from sqlalchemy_vecsearch.search.checking import require_count
+from sqlalchemy_vecsearch.search.effort import checked_effort
 from sqlalchemy_vecsearch.search.typing import returns_like
 
 if TYPE_CHECKING:

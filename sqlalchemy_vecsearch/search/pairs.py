@@ -8,8 +8,9 @@ from sqlalchemy import and_, case, func, or_, select
 from sqlalchemy.orm import QueryableAttribute, aliased
 
 from sqlalchemy_vecsearch.errors import SearchError
-from sqlalchemy_vecsearch.search.candidates import checked_effort, prepared
+from sqlalchemy_vecsearch.search.candidates import prepared
 from sqlalchemy_vecsearch.search.checking import require_count, require_distance
+from sqlalchemy_vecsearch.search.effort import checked_effort
 from sqlalchemy_vecsearch.search.forms import Search, unindexed
 from sqlalchemy_vecsearch.search.identity import entity_key, row_keys
 from sqlalchemy_vecsearch.search.laterals import found_for_each

@@ -9,14 +9,9 @@ from sqlalchemy import case, func, select, true
 from sqlalchemy_vecsearch.errors import SearchError
 from sqlalchemy_vecsearch.expressions import distance_between
 from sqlalchemy_vecsearch.metrics import Storage
-from sqlalchemy_vecsearch.search.candidates import (
-    by_distance,
-    candidates_of,
-    checked_effort,
-    prepared,
-    rows_found,
-)
+from sqlalchemy_vecsearch.search.candidates import by_distance, candidates_of, prepared, rows_found
 from sqlalchemy_vecsearch.search.checking import require_count
+from sqlalchemy_vecsearch.search.effort import checked_effort
 from sqlalchemy_vecsearch.search.examples import among, examples_of
 from sqlalchemy_vecsearch.search.forms import Search, unindexed
 from sqlalchemy_vecsearch.search.identity import entity_key, row_keys
@@ -31,8 +26,8 @@ if TYPE_CHECKING:
     from sqlalchemy import CTE, ColumnElement, FromClause, Select
 
     from sqlalchemy_vecsearch.metrics import Metric
+    from sqlalchemy_vecsearch.search.effort import Effort
     from sqlalchemy_vecsearch.search.examples import Examples
-    from sqlalchemy_vecsearch.search.forms import Effort
     from sqlalchemy_vecsearch.search.options import RecommendOptions
     from sqlalchemy_vecsearch.search.searched import SearchedColumn
     from sqlalchemy_vecsearch.search.statements import Statement

@@ -9,9 +9,10 @@ from sqlalchemy import func, select, true
 
 from sqlalchemy_vecsearch.errors import SearchError
 from sqlalchemy_vecsearch.methods import HNSW
-from sqlalchemy_vecsearch.search.candidates import checked_effort, search_of
+from sqlalchemy_vecsearch.search.candidates import search_of
 from sqlalchemy_vecsearch.search.checking import require_count
-from sqlalchemy_vecsearch.search.forms import Effort, carried_settings, unindexed
+from sqlalchemy_vecsearch.search.effort import Effort, carried_settings, checked_effort
+from sqlalchemy_vecsearch.search.forms import unindexed
 from sqlalchemy_vecsearch.search.statements import tie_breaks
 from sqlalchemy_vecsearch.search.typing import returns_like
 
