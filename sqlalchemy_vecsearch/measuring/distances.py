@@ -9,16 +9,16 @@ from sqlalchemy import Alias, Cast, Column, TableClause, TypeCoerce
 from sqlalchemy.sql.elements import BinaryExpression, ColumnClause, Grouping, Label
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.operators import custom_op
-from sqlalchemy.sql.selectable import ScalarSelect, SelectBase
 
 from sqlalchemy_vecsearch.expressions import Subvector, dimensions_of, storage_of
 from sqlalchemy_vecsearch.indexes import plain_column
 from sqlalchemy_vecsearch.metrics import Metric
+from sqlalchemy_vecsearch.search.statements import parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Compared", "Distance", "distance_in", "distances_in", "parts", "without_name"]
+__all__ = ["Compared", "Distance", "distance_in", "distances_in", "without_name"]
 
 Shape: TypeAlias = Literal["halfvec", "binary"] | Subvector | None
 
@@ -83,14 +83,6 @@ def distances_in(expression: Any) -> Iterator[Distance]:  # Any: as above
     for part in parts(expression):
         if (found := distance_in(part)) is not None and not isinstance(part, Label | Grouping):
             yield found
-
-
-def parts(expression: Any) -> Iterator[Any]:  # Any: as above
-    """Yield an expression and everything in it, without looking into sub-selects. Pure."""
-    yield expression
-    if not isinstance(expression, SelectBase | ScalarSelect):
-        for child in expression.get_children():
-            yield from parts(child)
 
 
 def without_name(expression: Any) -> Any:  # Any: as above

@@ -23,8 +23,8 @@ from sqlalchemy.sql.elements import (
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.selectable import Join
 
-from sqlalchemy_vecsearch.measuring.distances import distance_in, distances_in, parts, without_name
-from sqlalchemy_vecsearch.search.statements import where_criteria
+from sqlalchemy_vecsearch.measuring.distances import distance_in, distances_in, without_name
+from sqlalchemy_vecsearch.search.statements import parts, where_criteria
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,24 +8,32 @@ this is the one module that reads the private attributes; they are the same in S
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Select, inspect, select
+from sqlalchemy import FunctionFilter, Over, Select, WithinGroup, inspect, select
 from sqlalchemy.exc import NoInspectionAvailable
 from sqlalchemy.orm import LoaderCriteriaOption, Mapper
 from sqlalchemy.orm.util import AliasedInsp
 from sqlalchemy.sql import operators
-from sqlalchemy.sql.elements import BooleanClauseList
-from sqlalchemy.sql.selectable import FromClause, Join
+from sqlalchemy.sql.elements import BooleanClauseList, ColumnClause
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.sql.selectable import FromClause, Join, ScalarSelect, SelectBase
 
 from sqlalchemy_vecsearch.errors import SearchError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from sqlalchemy import ColumnElement
 
 Statement = Select[Any]  # Any: the row type is the caller's, and every public helper states it again
+
+_AGGREGATES: Final = frozenset(
+    [
+        *("array_agg", "avg", "bool_and", "bool_or", "count", "every", "json_agg", "json_object_agg"),
+        *("jsonb_agg", "jsonb_object_agg", "max", "min", "string_agg", "sum"),
+    ]
+)
 
 
 def as_select(source: Any) -> Statement:
@@ -200,20 +208,53 @@ def _entities(statement: Statement) -> set[Any]:
 
 def _refuse_shape(statement: Statement) -> None:
     refused = (
-        ("LIMIT", statement._limit_clause is not None, "Leave .limit() out: k is the limit."),
-        ("FETCH", statement._fetch_clause is not None, "Leave .fetch() out: k is the limit."),
-        ("GROUP BY", bool(statement._group_by_clauses), "Group the rows of the search in an outer statement."),
-        ("HAVING", bool(statement._having_criteria), "Filter the rows of the search in an outer statement."),
-        ("DISTINCT", bool(statement._distinct), "Apply DISTINCT to the rows of the search in an outer statement."),
+        ("a LIMIT", statement._limit_clause is not None, "Leave .limit() out: k is the limit."),
+        ("a FETCH", statement._fetch_clause is not None, "Leave .fetch() out: k is the limit."),
+        ("a GROUP BY", bool(statement._group_by_clauses), "Group the rows of the search in an outer statement."),
+        ("a HAVING", bool(statement._having_criteria), "Filter the rows of the search in an outer statement."),
+        ("a DISTINCT", bool(statement._distinct), "Apply DISTINCT to the rows of the search in an outer statement."),
+        (
+            "a window function",
+            _selects(statement, _is_window),
+            "Apply it to the rows of the search in an outer statement.",
+        ),
+        ("an aggregate", _selects(statement, _is_aggregate), "Aggregate the rows of the search in an outer statement."),
     )
     for word, present, remedy in refused:
         if present:
             raise SearchError(
-                f"The statement to search has a {word}. "
+                f"The statement to search has {word}. "
                 "At the level of the search it would hide the order that the index serves, and every row would be "
                 "read. "
                 f"{remedy}"
             )
+
+
+def parts(expression: Any) -> Iterator[Any]:  # Any: SQLAlchemy's clause elements have no common public class
+    """Yield an expression and everything in it, without looking into sub-selects."""
+    yield expression
+    if not isinstance(expression, SelectBase | ScalarSelect):
+        for child in expression.get_children():
+            yield from parts(child)
+
+
+def _selects(statement: Statement, wanted: Callable[[Any], bool]) -> bool:
+    return any(wanted(part) for column in statement._raw_columns if not _is_plain(column) for part in parts(column))
+
+
+def _is_plain(column: Any) -> bool:
+    """Return whether an entry of the select list is a table or a column, whose parts need no look."""
+    return isinstance(column, FromClause | ColumnClause) and not isinstance(column, FunctionElement)
+
+
+def _is_window(part: Any) -> bool:
+    return isinstance(part, Over)
+
+
+def _is_aggregate(part: Any) -> bool:
+    if isinstance(part, FunctionElement):
+        return getattr(part, "name", "").lower() in _AGGREGATES
+    return isinstance(part, FunctionFilter | WithinGroup)
 
 
 def prepended(statement: Statement, *columns: Any) -> Statement:

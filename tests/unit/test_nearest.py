@@ -482,17 +482,39 @@ def test_a_setting_out_of_range_is_refused(name, value, range_):
 @pytest.mark.parametrize(
     ("change", "word", "remedy"),
     [
-        (lambda s: s.limit(5), "LIMIT", "Leave .limit() out: k is the limit."),
-        (lambda s: s.fetch(5), "FETCH", "Leave .fetch() out: k is the limit."),
-        (lambda s: s.group_by(Document.lang), "GROUP BY", "Group the rows of the search in an outer statement."),
-        (lambda s: s.distinct(), "DISTINCT", "Apply DISTINCT to the rows of the search in an outer statement."),
+        (lambda s: s.limit(5), "a LIMIT", "Leave .limit() out: k is the limit."),
+        (lambda s: s.fetch(5), "a FETCH", "Leave .fetch() out: k is the limit."),
+        (lambda s: s.group_by(Document.lang), "a GROUP BY", "Group the rows of the search in an outer statement."),
+        (lambda s: s.distinct(), "a DISTINCT", "Apply DISTINCT to the rows of the search in an outer statement."),
+        (
+            lambda s: s.add_columns(func.row_number().over(order_by=Document.id) + 1),
+            "a window function",
+            "Apply it to the rows of the search in an outer statement.",
+        ),
+        (
+            lambda s: s.with_only_columns(func.count()),
+            "an aggregate",
+            "Aggregate the rows of the search in an outer statement.",
+        ),
+        (
+            lambda s: s.with_only_columns(func.max(Document.id).filter(Document.lang == "en").label("last")),
+            "an aggregate",
+            "Aggregate the rows of the search in an outer statement.",
+        ),
     ],
 )
 def test_what_would_hide_the_order_of_the_index_is_refused(change, word, remedy):
     assert refused(SearchError, change(select(Document)), Document.embedding, QUERY) == (
-        f"The statement to search has a {word}. At the level of the search it would hide the order that the index "
+        f"The statement to search has {word}. At the level of the search it would hide the order that the index "
         f"serves, and every row would be read. {remedy}"
     )
+
+
+def test_an_aggregate_in_a_sub_select_is_a_column_like_any_other():
+    others = aliased(Document)
+    count = select(func.count()).where(others.lang == Document.lang).correlate(Document).scalar_subquery()
+    statement = nearest(select(Document, count.label("same")), Document.embedding, QUERY, k=5)
+    assert [column["name"] for column in statement.column_descriptions] == ["Document", "same", "distance"]
 
 
 def test_an_offset_must_be_a_number():
