@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 import pytest
@@ -75,6 +76,33 @@ def make_engine(request):
     yield make
     for engine in engines:
         engine.dispose()
+
+
+@pytest.fixture(params=list(DRIVERS))
+def run(request, make_engine):
+    """Give `run(function)`, which calls it with a Connection of each driver in a transaction; async ones by run_sync.
+
+    `run.driver` is the name of the driver, and `run.engine` the engine.
+    """
+    engine = make_engine(request.param)
+    _, is_async = DRIVERS[request.param]
+    if is_async:
+
+        async def begin(function):
+            async with engine.begin() as connection:
+                return await connection.run_sync(function)
+
+        def call(function):
+            return asyncio.run(begin(function))
+
+    else:
+
+        def call(function):
+            with engine.begin() as connection:
+                return function(connection)
+
+    call.driver, call.engine = request.param, engine
+    return call
 
 
 @pytest.fixture

@@ -108,7 +108,7 @@ class DenseType(NamedByColumn, UserDefinedType[Any]):
 
     def bind_expression(self, bindvalue: BindParameter[Any]) -> ColumnElement[Any]:
         """Return the parameter with the cast that makes its type certain."""
-        return TypedParameter(bindvalue, self, through_array=True)
+        return TypedParameter(bindvalue, self, through="REAL[]")
 
     def column_expression(self, colexpr: ColumnElement[Any]) -> ColumnElement[Any]:
         """Return the column as it is selected: in binary when arrays are asked for."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Column, event
+from sqlalchemy import ARRAY, Column, event
 from sqlalchemy.types import TypeEngine
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class NamedByColumn(TypeEngine[Any]):
 
 @event.listens_for(Column, "after_parent_attach")
 def _remember(column: Column[Any], _parent: SchemaItem) -> None:
-    type_ = column.type
+    type_ = column.type.item_type if isinstance(column.type, ARRAY) else column.type
     if isinstance(type_, NamedByColumn):
         type_._column_names |= {column.name}  # noqa: SLF001  # this listener is half of that class
         type_.column_name = column.name if len(type_._column_names) == 1 else None  # noqa: SLF001  # the same

@@ -101,7 +101,7 @@ class SPARSEVEC(NamedByColumn, _SPARSEVEC):
 
     def bind_expression(self, bindvalue: BindParameter[Any]) -> ColumnElement[Any]:
         """Return the parameter with the cast that makes its type certain."""
-        return TypedParameter(bindvalue, self, through_array=False)
+        return TypedParameter(bindvalue, self, through=None)
 
 
 ischema_names["sparsevec"] = SPARSEVEC

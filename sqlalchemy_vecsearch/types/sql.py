@@ -12,9 +12,8 @@ if TYPE_CHECKING:
     from sqlalchemy.sql.compiler import SQLCompiler
     from sqlalchemy.types import TypeEngine
 
-__all__ = ["BinaryResult", "TypedParameter", "driver_of"]
+__all__ = ["BinaryResult", "TypedParameter", "driver_of", "sends_casts"]
 
-_ASYNCPG_ARRAY: Final = "REAL[]"
 _CASTING_DRIVERS: Final = frozenset({"psycopg", "asyncpg"})  # the others send text, whose type the server infers
 
 
@@ -22,15 +21,20 @@ class TypedParameter(ColumnElement[Any]):
     """A bound vector with the cast that tells the server its type.
 
     psycopg sends the binary form of the type without an oid, so the cast decides. asyncpg asks the server for the type
-    of each parameter and can encode an array of real by itself, whether or not a codec for vectors is registered.
+    of each parameter, so it gets one that it can encode by itself, whether or not a codec for vectors is registered.
+
+    Args:
+        parameter: the bound vector.
+        type_: its type.
+        through: the type that asyncpg sends and the server casts from, None where it sends the type itself.
     """
 
     inherit_cache = False
 
-    def __init__(self, parameter: BindParameter[Any], type_: TypeEngine[Any], *, through_array: bool) -> None:
+    def __init__(self, parameter: BindParameter[Any], type_: TypeEngine[Any], *, through: str | None) -> None:
         self.parameter = parameter
         self.type = type_
-        self.through_array = through_array
+        self.through = through
 
 
 class BinaryResult(ColumnElement[Any]):
@@ -50,11 +54,11 @@ class BinaryResult(ColumnElement[Any]):
 @compiles(TypedParameter)
 def _parameter(element: TypedParameter, compiler: SQLCompiler, **options: Any) -> str:
     text = compiler.process(element.parameter, **options)
-    if options.get("literal_binds") or driver_of(compiler.dialect) not in _CASTING_DRIVERS:
+    if options.get("literal_binds") or not sends_casts(compiler.dialect):
         return text
     type_text = compiler.dialect.type_compiler_instance.process(element.type)
-    if element.through_array and driver_of(compiler.dialect) == "asyncpg":
-        return f"{text}::{_ASYNCPG_ARRAY}::{type_text}"
+    if element.through is not None and driver_of(compiler.dialect) == "asyncpg":
+        return f"{text}::{element.through}::{type_text}"
     return f"{text}::{type_text}"
 
 
@@ -63,7 +67,7 @@ def _result(element: BinaryResult, compiler: SQLCompiler, **options: Any) -> str
     text = compiler.process(element.column, **options)
     if compiler.dialect.name != "postgresql":
         return text
-    if isinstance(element.column, BindParameter) and driver_of(compiler.dialect) not in _CASTING_DRIVERS:
+    if isinstance(element.column, BindParameter) and not sends_casts(compiler.dialect):
         text = f"{text}::{compiler.dialect.type_compiler_instance.process(element.type)}"
     return f"record_send(ROW({text}))"
 
@@ -71,3 +75,8 @@ def _result(element: BinaryResult, compiler: SQLCompiler, **options: Any) -> str
 def driver_of(dialect: Dialect) -> str:
     """Return the driver's name, empty for a dialect without one, such as that of ``str(statement)``."""
     return getattr(dialect, "driver", "")
+
+
+def sends_casts(dialect: Dialect) -> bool:
+    """Tell whether vector parameters of a dialect stand in a cast."""
+    return driver_of(dialect) in _CASTING_DRIVERS

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import enum
 import logging
 import tracemalloc
@@ -46,29 +45,6 @@ from sqlalchemy_vecsearch import BIT, HALFVEC, SPARSEVEC, VECTOR, LoadingError, 
 
 SYNC = ["psycopg", "psycopg2", "pg8000"]
 ASYNC = ["psycopg_async", "asyncpg"]
-
-
-@pytest.fixture(params=SYNC + ASYNC)
-def run(request, make_engine):
-    """Give `run(function)`, which calls it with a Connection of each driver; async drivers through run_sync."""
-    engine = make_engine(request.param)
-    if request.param in SYNC:
-
-        def call(function):
-            with engine.begin() as connection:
-                return function(connection)
-
-    else:
-
-        async def begin(function):
-            async with engine.begin() as connection:
-                return await connection.run_sync(function)
-
-        def call(function):
-            return asyncio.run(begin(function))
-
-    call.driver = request.param
-    return call
 
 
 class Color(enum.Enum):

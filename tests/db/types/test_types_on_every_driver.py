@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -12,13 +10,7 @@ import sqlmodel
 from pgvector import HalfVector, SparseVector, Vector
 from scipy.sparse import coo_array
 from sqlalchemy import (
-    ARRAY,
-    Column,
     Connection,
-    Integer,
-    MetaData,
-    Table,
-    event,
     func,
     insert,
     inspect,
@@ -32,32 +24,6 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, regi
 
 from sqlalchemy_vecsearch.errors import DimensionError, VectorValueError
 from sqlalchemy_vecsearch.types import BIT, HALFVEC, SPARSEVEC, VECTOR, avg, sum  # noqa: A004
-
-SYNC = ["psycopg", "psycopg2", "pg8000"]
-ASYNC = ["psycopg_async", "asyncpg"]
-
-
-@pytest.fixture(params=SYNC + ASYNC)
-def run(request, make_engine):
-    """Give `run(function)`, which calls it with a Connection of each driver; async drivers through run_sync."""
-    engine = make_engine(request.param)
-    if request.param in SYNC:
-
-        def call(function):
-            with engine.begin() as connection:
-                return function(connection)
-
-    else:
-
-        async def begin(function):
-            async with engine.begin() as connection:
-                return await connection.run_sync(function)
-
-        def call(function):
-            return asyncio.run(begin(function))
-
-    call.driver = request.param
-    return call
 
 
 class Base(DeclarativeBase):
@@ -326,28 +292,3 @@ def test_sqlmodel_uses_the_types(run):
             assert session.scalars(statement).first() == 2
 
     run(check)
-
-
-@pytest.fixture
-def boxes():
-    return Table("box", MetaData(), Column("id", Integer), Column("many", ARRAY(VECTOR(3), dimensions=1)))
-
-
-@pytest.mark.parametrize("driver", SYNC)
-def test_vectors_in_an_array_are_stored(make_engine, boxes, driver):
-    with make_engine(driver).begin() as connection:
-        boxes.create(connection)
-        connection.execute(insert(boxes), {"id": 1, "many": [[1, 2, 3], np.array([4, 5, 6])]})
-        assert connection.scalar(select(boxes.c.many[2])) == [4, 5, 6]
-        assert connection.scalar(select(func.array_length(boxes.c.many, 1))) == 2
-
-
-@pytest.mark.parametrize("driver", ["psycopg", "psycopg2"])
-def test_arrays_are_read_on_connections_that_register_vector(make_engine, boxes, driver):
-    register = import_module(f"pgvector.{driver}").register_vector
-    engine = make_engine(driver)
-    event.listen(engine, "connect", lambda connection, _: register(connection))
-    with engine.begin() as connection:
-        boxes.create(connection)
-        connection.execute(insert(boxes), {"id": 1, "many": [[0.1, 2, 3], np.array([4, 5, 6])]})
-        assert connection.scalar(select(boxes.c.many)) == [[0.1, 2, 3], [4, 5, 6]]
