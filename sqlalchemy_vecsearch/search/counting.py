@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy_vecsearch.search.candidates import candidates_of, search_of
 from sqlalchemy_vecsearch.search.checking import require_count, require_distance
 from sqlalchemy_vecsearch.search.effort import checked_effort
+from sqlalchemy_vecsearch.search.statements import refuse_lock
 from sqlalchemy_vecsearch.search.typing import returns_number_like
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def count_within(  # type: ignore[misc]  # _shape is no real parameter: it lets 
 
     Raises:
         MetricError: the metric is unknown, not declared, or not served by the column's index.
-        SearchError: the source can not be searched, or within or at_most is out of range.
+        SearchError: the source can not be searched or locks rows, or within or at_most is out of range.
         SettingsError: a setting is out of its range.
         VectorValueError: the query is no vector of the column's length.
 
@@ -79,6 +80,11 @@ def count_within(  # type: ignore[misc]  # _shape is no real parameter: it lets 
     require_distance(within)
     require_count("at_most", at_most, "where counting stops")
     search = search_of(source, column, query, k=at_most, metric=metric, exact=exact)
+    refuse_lock(
+        search.statement,
+        "A count returns a number, and no row that a lock could be for.",
+        "Leave .with_for_update() out.",
+    )
     effort = checked_effort(ef_search, probes)
     nearest = candidates_of(search, effort, search.k, exact=exact, best=True).rows
     return select(func.count()).select_from(nearest).where(nearest.c.distance <= float(within))

@@ -21,6 +21,7 @@ from sqlalchemy_vecsearch.search.partial import provable
 from sqlalchemy_vecsearch.search.statements import (
     is_filtered,
     is_locking,
+    locking_as,
     offset_of,
     only_columns,
     tie_breaks,
@@ -31,7 +32,6 @@ from sqlalchemy_vecsearch.settings import MAXIMUM_EF_SEARCH, CarriedSettings
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, FromClause
-    from sqlalchemy.sql.selectable import CTE
 
     from sqlalchemy_vecsearch.search.identity import RowKeys
     from sqlalchemy_vecsearch.search.searched import SearchedColumn
@@ -143,8 +143,9 @@ def sorted_form(search: Search, effort: Effort) -> Statement:
     distance = search.distance
     settings = carried_settings(search.searched, effort, candidates=search.candidates, filtered=search.is_filtered)
     count = search.candidates if is_locking(search.statement) else scan_count(search, search.candidates)
-    limited, matches = _limited(search, settings, distance, count, distance.label("distance"))
-    outer = without_filter(search.statement).where(*matches)
+    inner, keys = limited_select(search, settings, distance, count, distance.label("distance"), locking=True)
+    limited = materialized(inner, "candidates")
+    outer = without_filter(search.statement).where(*keys.matching(limited))
     if search.within is not None:
         outer = outer.where(limited.c.distance <= search.within)
     outer = outer.add_columns(limited.c.distance.label("distance"))
@@ -159,10 +160,9 @@ def reranked_form(search: Search, effort: Effort, oversample: int | None = None)
     searched = search.searched
     count = search.candidates * oversample if oversample else scan_count(search, search.candidates)
     settings = carried_settings(searched, effort, candidates=count, filtered=search.is_filtered)
-    _, matches = _limited(search, settings, scan_order(search), count)
-    outer = exact_form(
-        Search(without_filter(search.statement).where(*matches), searched, search.vector, search.k, search.within)
-    )
+    inner, keys = limited_select(search, settings, scan_order(search), count)
+    matches = keys.matching(materialized(inner, "candidates"))
+    outer = exact_form(replace(search, statement=without_filter(search.statement).where(*matches)))
     outer = outer.order_by(*tie_breaks(search.statement))
     return outer.offset(offset) if (offset := offset_of(search.statement)) else outer
 
@@ -186,11 +186,13 @@ def limited_select(
     *columns: Any,
     conditions: tuple[ColumnElement[bool], ...] = (),
     outer: FromClause | None = None,
+    locking: bool = False,
 ) -> tuple[Statement, RowKeys]:
     """Return the sub-select that takes ``count`` rows from the scan, and the keys that find them outside.
 
     Where several partial indexes hold the rows, each is scanned for ``count`` rows, and the nearest of all are taken.
-    A LATERAL sub-select names columns of ``outer``, in its order and in ``conditions``.
+    A LATERAL sub-select names columns of ``outer``, in its order and in ``conditions``. With ``locking`` the rows are
+    locked where they are taken, as the statement says: so SKIP LOCKED passes over a row before it counts.
     """
     keys = row_keys(search.statement, search.searched)
     statements = provable(search.statement, search.searched)
@@ -203,19 +205,16 @@ def limited_select(
     ]
     if outer is not None:
         scans = [scan.correlate(outer) for scan in scans]
+    if locking:
+        scans = [locking_as(scan, search.statement) for scan in scans]
     if len(scans) == 1:
         return scans[0], keys
-    together = inline(union_all(*(scan.add_columns(order.label("scan_order")) for scan in scans)), "scans")
+    scans = [scan.add_columns(order.label("scan_order")) for scan in scans]
+    if is_locking(scans[0]):  # PostgreSQL locks no rows of a SELECT that UNION names itself
+        scans = [inline(scan, "scan").select() for scan in scans]
+    together = inline(union_all(*scans), "scans")
     wanted = [column for column in together.c if column.key != "scan_order"]
     return select(*wanted).order_by(unindexed(together.c.scan_order)).limit(count), keys
-
-
-def _limited(
-    search: Search, settings: CarriedSettings, order: ColumnElement[Any], count: int, *columns: Any
-) -> tuple[CTE, list[ColumnElement[bool]]]:
-    inner, keys = limited_select(search, settings, order, count, *columns)
-    limited = materialized(inner, "candidates")
-    return limited, keys.matching(limited)
 
 
 def unindexed(distance: ColumnElement[Any]) -> ColumnElement[Any]:

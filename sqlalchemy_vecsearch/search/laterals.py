@@ -14,6 +14,7 @@ from sqlalchemy_vecsearch.search.candidates import Candidates, limited_candidate
 from sqlalchemy_vecsearch.search.counts import scan_count
 from sqlalchemy_vecsearch.search.forms import unindexed
 from sqlalchemy_vecsearch.search.queries import StoredEmbedding, bound_query
+from sqlalchemy_vecsearch.search.statements import cross_joined
 from sqlalchemy_vecsearch.search.subselects import inline, lateral, materialized, numbered
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def found_for_each(
         exact: True compares every row for each query.
     """
     vector = queries.c.vector
-    one = replace(search, vector=vector)
+    one = replace(search, statement=cross_joined(search.statement), vector=vector)
     count = search.k if exact else scan_count(search, search.k, filtered=exclude is not None)
     inner, keys = limited_candidates(one, effort, count, *columns, exact=exact, exclude=exclude, outer=queries)
     if count > search.k:

@@ -16,7 +16,7 @@ from sqlalchemy_vecsearch.search.effort import checked_effort
 from sqlalchemy_vecsearch.search.forms import Search
 from sqlalchemy_vecsearch.search.laterals import found_for_each, vector_rows
 from sqlalchemy_vecsearch.search.searched import own_column
-from sqlalchemy_vecsearch.search.statements import only_columns
+from sqlalchemy_vecsearch.search.statements import only_columns, refuse_lock
 from sqlalchemy_vecsearch.search.subselects import inline, materialized, shared
 from sqlalchemy_vecsearch.search.typing import returns_any_and_float_like
 
@@ -84,7 +84,7 @@ def max_sim(  # type: ignore[misc]  # _shape is no real parameter: it lets pyrig
 
     Raises:
         MetricError: the metric is unknown, not declared, or not served by the column's index.
-        SearchError: there is no vector, the source can not be searched, or a number is out of range.
+        SearchError: there is no vector, the source can not be searched or locks rows, or a number is out of range.
         SettingsError: a setting is out of its range.
         VectorValueError: a vector is none of the column's length.
 
@@ -106,6 +106,11 @@ def max_sim(  # type: ignore[misc]  # _shape is no real parameter: it lets pyrig
             "Pass at least one; a model for late interaction makes one for each token."
         )
     statement, searched = prepared(source, column, metric)
+    refuse_lock(
+        statement,
+        "A search by late interaction returns keys and scores, and no row that a lock could be for.",
+        "Join the documents to its result, and lock them there.",
+    )
     group, nullable = own_column(statement, by, "by")
     given = vector_rows(vectors, searched)
     queries = shared(select(given.c.vector, given.c.position).where(given.c.vector.is_not(None)), "queries")

@@ -14,7 +14,7 @@ from sqlalchemy_vecsearch.search.effort import checked_effort
 from sqlalchemy_vecsearch.search.forms import Search, unindexed
 from sqlalchemy_vecsearch.search.identity import entity_key, row_keys
 from sqlalchemy_vecsearch.search.laterals import found_for_each
-from sqlalchemy_vecsearch.search.statements import only_columns, reads_one_entity
+from sqlalchemy_vecsearch.search.statements import only_columns, reads_one_entity, refuse_loaders, refuse_lock
 from sqlalchemy_vecsearch.search.subselects import inline, materialized
 from sqlalchemy_vecsearch.search.typing import returns_pairs_like
 
@@ -73,8 +73,8 @@ def similar_pairs(  # type: ignore[misc]  # _shape is no real parameter: it lets
     The index is scanned once for each row that passes the filter: a table of 100,000 rows takes 100,000 searches in
     one statement. Restrict the source to the rows that are new, or to a part of the table, where that matters.
 
-    Both rows of a pair pass the filter. The one with the smaller primary key comes first. Rows whose embedding is NULL
-    are in no pair.
+    Both rows of a pair pass the filter, and both come as whole entities, whatever columns the source selects. The one
+    with the smaller primary key comes first. Rows whose embedding is NULL are in no pair.
 
     Args:
         source: a mapped class, an alias, a table, or a Select of one of them with its own WHERE.
@@ -89,11 +89,12 @@ def similar_pairs(  # type: ignore[misc]  # _shape is no real parameter: it lets
 
     Returns:
         A Select of both entities (of both rows' columns, for a Core table) and the distance. Add ``.limit()`` to it
-        for the nearest pairs only; all of them are found before that.
+        for the nearest pairs only; all of them are found before that. Locks and loader options are for the result too:
+        ``one, other = (found["entity"] for found in pairs.column_descriptions[:2])`` are the aliases to name in them.
 
     Raises:
         MetricError: the metric is unknown, not declared, or not served by the column's index.
-        SearchError: the source is not one entity, or a number is out of range.
+        SearchError: the source is not one entity, locks rows or has loader options, or a number is out of range.
         SettingsError: a setting is out of its range.
 
     Example:
@@ -111,6 +112,13 @@ def similar_pairs(  # type: ignore[misc]  # _shape is no real parameter: it lets
             "A pair is two rows of one entity, and both come from the same statement. "
             "Pass the class, or select(Document).where(...) with joins written as EXISTS."
         )
+    aliases = "A pair is two rows of the class under two aliases, of which the statement to search knows nothing."
+    refuse_lock(statement, aliases, "Lock the result: similar_pairs(...).with_for_update().")
+    refuse_loaders(
+        statement,
+        aliases,
+        "Add options to the result, for the aliases that its column_descriptions name as entities.",
+    )
     keys = row_keys(statement, searched)
     ones = [key.label(f"one_{number}") for number, (key, _) in enumerate(keys.columns)]
     rows = inline(only_columns(statement, *ones, searched.element.label("vector")), "every_row")

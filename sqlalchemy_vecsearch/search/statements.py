@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import FunctionFilter, Over, Select, WithinGroup, inspect, select
+from sqlalchemy import FunctionFilter, Over, Select, WithinGroup, inspect, select, true
 from sqlalchemy.exc import NoInspectionAvailable
 from sqlalchemy.orm import LoaderCriteriaOption, Mapper
 from sqlalchemy.orm.util import AliasedInsp
@@ -167,10 +167,54 @@ def without_filter(statement: Statement) -> Statement:
 
 
 def only_columns(statement: Statement, *columns: Any) -> Statement:
-    """Return a copy that selects other columns from the same tables, without options that load entities."""
+    """Return a copy that selects other columns from the same tables, without locks and options that load entities."""
     copy = _pinned(statement).with_only_columns(*columns).order_by(None).offset(None)
     copy._with_options = tuple(option for option in copy._with_options if isinstance(option, LoaderCriteriaOption))
+    copy._for_update_arg = None
     return copy
+
+
+def locking_as(statement: Statement, locking: Statement) -> Statement:
+    """Return a copy that locks rows as another statement does, which may be not at all."""
+    copy = statement._generate()
+    copy._for_update_arg = locking._for_update_arg
+    return copy
+
+
+def refuse_lock(statement: Statement, why: str, remedy: str) -> None:
+    """Check that a statement locks no rows, for the forms that return something else than its rows.
+
+    Raises:
+        SearchError: it does.
+    """
+    if is_locking(statement):
+        raise SearchError(f"The statement to search locks rows. {why} {remedy}")
+
+
+def refuse_loaders(statement: Statement, why: str, remedy: str) -> None:
+    """Check that a statement has no options that load entities.
+
+    Raises:
+        SearchError: it has some.
+    """
+    if any(not isinstance(option, LoaderCriteriaOption) for option in statement._with_options):
+        raise SearchError(f"The statement to search has loader options. {why} {remedy}")
+
+
+def cross_joined(statement: Statement) -> Statement:
+    """Return a copy that names everything it reads in one join.
+
+    The comma between two tables in a LATERAL sub-select makes SQLAlchemy warn of a cartesian product, whatever WHERE
+    says: it looks for the conditions in the statement outside.
+    """
+    if statement._setup_joins or statement._from_obj:
+        return statement
+    joined, *others = statement.get_final_froms()
+    if not others:
+        return statement
+    for source in others:
+        joined = joined.join(source, true())
+    return statement.select_from(joined)
 
 
 def _pinned(statement: Statement) -> Statement:

@@ -59,3 +59,13 @@ def test_a_partial_index_serves_a_generic_plan_too(connection, indexes_used):
     statement = nearest(select(item.c.id).where(item.c.category == 7), item.c.embedding, [0.0] * DIMENSIONS, k=5)
     assert "ix_item_7" in indexes_used(connection, statement)
     connection.rollback()
+
+
+def test_locked_rows_behind_several_partial_indexes_are_passed_over(connection):
+    source = select(item.c.id).where(item.c.category.in_([7, 8])).with_for_update(skip_locked=True)
+    statement = nearest(source, item.c.embedding, [0.0] * DIMENSIONS, k=5)
+    one = connection.execute(statement).scalars().all()
+    with connection.engine.connect() as second:
+        two = second.execute(statement).scalars().all()
+    assert len(one) == len(two) == 5
+    assert not set(one) & set(two)

@@ -1,0 +1,240 @@
+"""Every search form over every kind of source: the same rows come back, whatever they are stored in and selected by."""
+
+import numpy as np
+import pytest
+import situations
+from situations import DIMENSIONS, ROWS, SITUATIONS, Item
+from sqlalchemy import create_engine, make_url, select
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy.orm import Session, joinedload, raiseload, selectinload
+from sqlalchemy.pool import NullPool
+
+from sqlalchemy_vecsearch import (
+    RRF,
+    SearchError,
+    boosted,
+    count_within,
+    dense,
+    embedding_of,
+    fulltext,
+    hybrid,
+    max_sim,
+    nearest,
+    nearest_each,
+    nearest_first,
+    nearest_per_group,
+    page,
+    recommend,
+    similar_pairs,
+    stream,
+)
+
+QUERY, OTHER, THIRD = np.random.default_rng(12).normal(size=(3, DIMENSIONS)).astype(np.float32).tolist()
+
+
+def legs(at):
+    return [dense(at["embedding"], QUERY), fulltext(at["fts"], "amber", language="english")]
+
+
+FORMS = {
+    "nearest": lambda at: nearest(at.source, at["embedding"], QUERY, k=10),
+    "nearest, filtered": lambda at: nearest(at.german, at["embedding"], QUERY, k=10),
+    "nearest, within a distance": lambda at: nearest(at.source, at["embedding"], QUERY, k=10, within=0.5),
+    "nearest, exact": lambda at: nearest(at.german, at["embedding"], QUERY, k=10, exact=True),
+    "nearest, after some": lambda at: nearest(at.german.offset(5), at["embedding"], QUERY, k=10),
+    "like a stored row": lambda at: nearest(at.source, at["embedding"], embedding_of(at.entity, at.identity(7)), k=10),
+    "in two stages": lambda at: nearest(at.source, at["bits"], QUERY, k=10),
+    "one of each group": lambda at: nearest_per_group(at.source, at["embedding"], QUERY, by=at["parent_id"], k=10),
+    "some of each group": lambda at: nearest_per_group(
+        at.german, at["embedding"], QUERY, by=at["parent_id"], k=4, per_group=2
+    ),
+    "groups, exact": lambda at: nearest_per_group(
+        at.german, at["embedding"], QUERY, by=at["parent_id"], k=4, per_group=2, exact=True
+    ),
+    "a batch": lambda at: nearest_each(at.german, at["embedding"], {"a": QUERY, "b": OTHER}, k=5),
+    "an average": lambda at: recommend(
+        at.source, at["embedding"], positive=[at.identity(1), QUERY], negative=[at.identity(7)], k=10
+    ),
+    "the best score": lambda at: recommend(
+        at.source,
+        at["embedding"],
+        positive=[at.identity(1), QUERY],
+        negative=[at.identity(7)],
+        k=10,
+        strategy="best_score",
+    ),
+    "hybrid": lambda at: hybrid(at.german, legs(at), k=10, fusion=RRF(60, {"fulltext": 0.9})),
+    "a page": lambda at: page(at.source, at["embedding"], QUERY, number=2, size=7, pool=50),
+    "nearest first": lambda at: nearest_first(at.german, at["embedding"], QUERY),
+    "boosted": lambda at: boosted(at.source, at["embedding"], QUERY, boost=at["parent_id"] * 0.01, k=10, pool=50),
+    "pairs": lambda at: similar_pairs(at.source, at["embedding"], within=0.2),
+    "a count": lambda at: count_within(at.german, at["embedding"], QUERY, within=0.8),
+    "late interaction": lambda at: max_sim(at.german, at["embedding"], [QUERY, OTHER, THIRD], by=at["parent_id"], k=5),
+}
+AGGREGATES = {"a count", "late interaction"}
+NOT_ONE_ENTITY = {"a joined class beside it", "two classes and no join"}
+WITH_LOADERS = {name for name in SITUATIONS if ", loaded by" in name}
+LOCKING = {"locked rows", "rows locked past those of others"}
+
+
+@pytest.fixture(scope="module")
+def url(vecsearch_databases):
+    url = vecsearch_databases.create()
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        situations.fill(connection)
+    engine.dispose()
+    yield url
+    vecsearch_databases.drop(url)
+
+
+@pytest.fixture(scope="module")
+def engine(url):
+    engine = create_engine(url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def wanted(engine):
+    """Give what each form finds over the plain class."""
+    with Session(engine) as session:
+        return {name: found(session.execute(form(SITUATIONS["a class"])), name) for name, form in FORMS.items()}
+
+
+def found(result, form, seen=lambda row: True, *, unique=False):
+    """Return the numbers of the rows, or whatever a form returns instead of rows."""
+    rows = (result.unique() if unique else result).all()
+    if form in AGGREGATES:
+        return [tuple(round(value, 4) for value in row) for row in rows]
+    loaded = [row[1:] if form == "a batch" else row for row in rows]
+    assert all(seen(row) for row in loaded)
+    of_rows = [numbers(row) for row in rows]
+    return [sorted(pair) for pair in of_rows] if form == "pairs" else of_rows
+
+
+def numbers(row):
+    of_entities = [value.number for value in row if hasattr(value, "number")]
+    return of_entities or [value for name, value in row._mapping.items() if str(name).startswith("number")]
+
+
+def refusal(form, situation):
+    """Return why a form can not be in a situation, None where it can."""
+    if form == "pairs" and situation in NOT_ONE_ENTITY:
+        return "reads more than one table"
+    if form == "pairs" and situation in WITH_LOADERS:
+        return "has loader options"
+    if form in {*AGGREGATES, "pairs"} and situation in LOCKING:
+        return "locks rows"
+    return None
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+@pytest.mark.parametrize("form", FORMS)
+def test_a_form_finds_the_same_rows_in_every_situation(engine, wanted, form, situation):
+    at = SITUATIONS[situation]
+    why = refusal(form, situation)
+    if why is not None:
+        with pytest.raises(SearchError, match=why):
+            FORMS[form](at)
+        return
+    with Session(engine) as session:
+        rows = found(session.execute(FORMS[form](at)), form, at.seen, unique=at.unique)
+    if form == "pairs" and situation == "columns alone":
+        return
+    assert rows == wanted[form]
+    assert rows
+
+
+@pytest.mark.parametrize("situation", ["a class", "a relationship, loaded by a join", "locked rows"])
+@pytest.mark.parametrize("form", FORMS)
+async def test_a_form_finds_the_same_rows_in_an_async_session(url, wanted, form, situation):
+    if refusal(form, situation):
+        return
+    at = SITUATIONS[situation]
+    engine = create_async_engine(make_url(url).set(drivername="postgresql+asyncpg"), poolclass=NullPool)
+    async with AsyncSession(engine) as session:
+        rows = found(await session.execute(FORMS[form](at)), form, at.seen)
+    await engine.dispose()
+    assert rows == wanted[form]
+
+
+@pytest.mark.parametrize("situation", [name for name, at in SITUATIONS.items() if not at.unique])
+def test_pages_of_a_stream_hold_the_same_rows_in_every_situation(engine, wanted, situation):
+    at = SITUATIONS[situation]
+    with Session(engine) as session:
+        pages = list(stream(session, FORMS["nearest first"](at), page_size=9))
+    assert [numbers(row) for rows in pages for row in rows] == wanted["nearest first"]
+
+
+MORE_THAN_RETURNED = {
+    "nearest, within a distance",  # the threshold stands outside the level that locks
+    "nearest, after some",  # PostgreSQL locks what OFFSET passes over
+    "a page",
+}
+
+
+@pytest.mark.parametrize("form", sorted(FORMS.keys() - AGGREGATES - MORE_THAN_RETURNED - {"pairs"}))
+def test_only_the_rows_that_come_back_are_locked(engine, wanted, form):
+    at = SITUATIONS["locked rows"]
+    free = select(Item.number).with_for_update(skip_locked=True)
+    with Session(engine) as first, Session(engine) as second:
+        found(first.execute(FORMS[form](at)), form)
+        left = set(second.execute(free).scalars())
+    assert left == set(range(ROWS)) - {number for row in wanted[form] for number in row}
+
+
+def test_the_pairs_are_locked_by_a_lock_of_the_result(engine, wanted):
+    pairs = FORMS["pairs"](SITUATIONS["a class"]).with_for_update(skip_locked=True)
+    with Session(engine) as first, Session(engine) as second:
+        assert found(first.execute(pairs), "pairs") == wanted["pairs"]
+        assert second.execute(pairs).all() == []
+
+
+def test_options_for_the_aliases_of_a_pair_load_their_relationships(engine, wanted):
+    pairs = FORMS["pairs"](SITUATIONS["a class"])
+    one, other = (found["entity"] for found in pairs.column_descriptions[:2])
+    pairs = pairs.options(selectinload(one.parent), joinedload(other.parent), raiseload("*"))
+    with Session(engine) as session:
+        rows = session.execute(pairs).all()
+    assert [sorted(numbers(row)) for row in rows] == wanted["pairs"]
+    assert all(row[0].parent.id == row[0].parent_id and row[1].parent.id == row[1].parent_id for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("form", "text"),
+    [
+        (
+            "a count",
+            "The statement to search locks rows. "
+            "A count returns a number, and no row that a lock could be for. "
+            "Leave .with_for_update() out.",
+        ),
+        (
+            "late interaction",
+            "The statement to search locks rows. "
+            "A search by late interaction returns keys and scores, and no row that a lock could be for. "
+            "Join the documents to its result, and lock them there.",
+        ),
+        (
+            "pairs",
+            "The statement to search locks rows. "
+            "A pair is two rows of the class under two aliases, of which the statement to search knows nothing. "
+            "Lock the result: similar_pairs(...).with_for_update().",
+        ),
+    ],
+)
+def test_a_lock_where_no_rows_come_back_is_refused(form, text):
+    with pytest.raises(SearchError) as raised:
+        FORMS[form](SITUATIONS["locked rows"])
+    assert str(raised.value) == text
+
+
+def test_loader_options_of_the_source_are_refused_by_pairs():
+    with pytest.raises(SearchError) as raised:
+        FORMS["pairs"](SITUATIONS["a relationship, loaded by IN"])
+    assert str(raised.value) == (
+        "The statement to search has loader options. "
+        "A pair is two rows of the class under two aliases, of which the statement to search knows nothing. "
+        "Add options to the result, for the aliases that its column_descriptions name as entities."
+    )
