@@ -13,6 +13,7 @@ from sqlalchemy.sql.operators import custom_op
 from sqlalchemy_vecsearch.errors import DeclarationError
 from sqlalchemy_vecsearch.metrics import Metric, Storage, index_limit, operator_class
 from sqlalchemy_vecsearch.types import BIT, HALFVEC, SPARSEVEC, VECTOR
+from sqlalchemy_vecsearch.types.percent import with_percent_sign
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
@@ -133,7 +134,7 @@ def quantized_query(
 def distance_between(left: ColumnElement[Any], right: ColumnElement[Any], metric: Metric) -> ColumnElement[float]:
     """Return ``left <operator> right``, the bare form that an index serves."""
     distance: ColumnElement[float] = left.operate(_DISTANCES[metric], right)
-    return distance
+    return with_percent_sign(distance) if metric is Metric.JACCARD else distance
 
 
 def validate_indexable(

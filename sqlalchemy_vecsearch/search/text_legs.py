@@ -5,20 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Boolean, Float, String, cast, func, literal
+from sqlalchemy import Float, String, cast, func, literal
 from sqlalchemy.dialects.postgresql import REGCONFIG, TSVECTOR
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.functions import FunctionElement
 
 from sqlalchemy_vecsearch.errors import SearchError
 from sqlalchemy_vecsearch.indexes import plain_column
 from sqlalchemy_vecsearch.mixins import fulltext_of
 from sqlalchemy_vecsearch.search.searched import own_column
 from sqlalchemy_vecsearch.search.statements import only_columns
+from sqlalchemy_vecsearch.types.percent import with_percent_sign
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, FromClause
-    from sqlalchemy.sql.compiler import SQLCompiler
 
     from sqlalchemy_vecsearch.search.identity import RowKeys
     from sqlalchemy_vecsearch.search.statements import Statement
@@ -26,21 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["FullTextLeg", "TrigramLeg", "fulltext", "trigram"]
 
 _LONGEST_TEXT: Final = 40
-
-
-class _SimilarWords(FunctionElement[bool]):
-    """``text <% column``, whose percent sign each driver wants written in its own way."""
-
-    name = "similar_words"
-    type = Boolean()
-    inherit_cache = True
-
-
-@compiles(_SimilarWords)
-def _similar_words(element: _SimilarWords, compiler: SQLCompiler, **options: Any) -> str:
-    text, column = (compiler.process(clause, **options) for clause in element.clauses)
-    percent = "%%" if compiler.dialect.paramstyle in {"format", "pyformat"} else "%"
-    return f"{text} <{percent} {column}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +79,8 @@ class TrigramLeg:
         column, _ = own_column(statement, self.element, "column")
         text = literal(self.text, String)
         score = cast(func.word_similarity(text, column), Float(53)).label("score")
-        found = only_columns(statement, *keys.labelled, score).where(_SimilarWords(text, column))
+        similar = with_percent_sign(text.bool_op("<%")(column))
+        found = only_columns(statement, *keys.labelled, score).where(similar)
         return found.order_by(score.desc(), *keys.labelled).limit(count)
 
     def ranking(self, rows: FromClause) -> ColumnElement[Any]:

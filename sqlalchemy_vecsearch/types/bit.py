@@ -9,15 +9,24 @@ from pgvector.sqlalchemy import BIT as _BIT
 
 from sqlalchemy_vecsearch.types.adapters import BitWire, teach_connections
 from sqlalchemy_vecsearch.types.naming import NamedByColumn
+from sqlalchemy_vecsearch.types.percent import with_percent_sign
 from sqlalchemy_vecsearch.types.sql import driver_of
 from sqlalchemy_vecsearch.types.validation import checked_bits
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
+    from sqlalchemy.sql.elements import ColumnElement
 
 __all__ = ["BIT"]
 
 Processor: TypeAlias = Callable[[Any], Any]  # SQLAlchemy hands any Python value through
+
+
+class _Comparator(_BIT.comparator_factory):  # type: ignore[misc, valid-type]  # an attribute in 0.5, untyped in 0.4
+    """The distances of pgvector-python, also on pg8000."""
+
+    def jaccard_distance(self, other: object, /) -> ColumnElement[float]:
+        return with_percent_sign(super().jaccard_distance(other))
 
 
 class BIT(NamedByColumn, _BIT):
@@ -34,6 +43,7 @@ class BIT(NamedByColumn, _BIT):
     """
 
     cache_ok = True
+    comparator_factory = _Comparator
     render_bind_cast = True  # asyncpg would take a parameter of unknown type for text; asked of the type in 0.4 only
 
     def __init__(self, length: int | None = None) -> None:

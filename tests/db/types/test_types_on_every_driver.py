@@ -158,8 +158,6 @@ def test_half_values_of_pgvector_are_stored(run):
 )
 def test_every_distance_can_be_selected_and_ordered_by(run, column, method, query, distances):
     def check(connection):
-        if run.driver == "pg8000" and method == "jaccard_distance":
-            return  # SQLAlchemy does not double the percent sign of the operator for pg8000, with any type
         fill(connection)
         distance = getattr(items.c[column], method)(query)
         found = connection.scalars(select(distance).order_by(items.c.id)).all()
