@@ -56,6 +56,10 @@ class ColumnChanges:
         """Say whether an index goes with a column that is dropped."""
         return _mentions(definition, self.dropped)
 
+    def bring_back(self, definition: IndexDefinition) -> bool:
+        """Say whether an index needs a column that a downgrade adds again or gives its former name."""
+        return _mentions(definition, self.dropped | set(self.renamed))
+
 
 def _mentions(definition: IndexDefinition, columns: Iterable[str]) -> bool:
     sql = f"{definition.expression or ''} {definition.predicate or ''}"

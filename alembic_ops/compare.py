@@ -21,15 +21,17 @@ from alembic_ops.index_comparison import ComparedTable, IndexComparison
 from alembic_ops.proposals import arranged, propose
 from alembic_ops.type_changes import compare_vector_type, recognise_types_of_schema
 from alembic_ops.type_rendering import render_types_with_imports
+from alembic_ops.way_back import commits_by_itself, way_back
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Sequence
 
     from alembic.autogenerate.api import AutogenContext
-    from alembic.operations.ops import MigrateOperation, UpgradeOps
+    from alembic.operations.ops import DowngradeOps, MigrateOperation, UpgradeOps
     from sqlalchemy import Index, Table
 
     from alembic_ops.catalog import InstalledExtension
+    from alembic_ops.plan import IndexOperation
     from alembic_ops.proposals import TableKey
 
 __all__ = ["register_comparators"]
@@ -122,6 +124,7 @@ def compare_schemas(
     needed = _needed(seen, comparison, context)
     first = extension_operations(seen.extension, needed)
     upgrade_ops.ops[:] = [*first, *arranged(upgrade_ops.ops, proposals)]
+    _arrange_the_downgrade(upgrade_ops, comparison)
     if upgrade_ops.ops and needed is not None and seen.extension.schema is not None and not seen.extension.visible:
         _warn_of_search_path(seen.extension.schema)
     return PriorityDispatchResult.CONTINUE
@@ -133,6 +136,31 @@ def _warn_of_order(late: list[MigrateOperation]) -> None:
         f"The revision changes a table and then builds the index {names}, which needs that change. "
         "A concurrent build commits what came before it, so that the revision could not be run again if it failed. "
         "Move the build into a revision of its own, after this one.",
+        VectorMigrationWarning,
+        stacklevel=2,
+    )
+
+
+def _arrange_the_downgrade(upgrade_ops: UpgradeOps, comparison: IndexComparison) -> None:
+    """Let the revision's own reversal put first what commits by itself."""
+
+    def reverse_into(downgrade_ops: DowngradeOps) -> DowngradeOps:
+        downgrade_ops.ops[:] = way_back(upgrade_ops.ops, needs_the_rest=comparison.needs_the_downgrade)
+        waiting = [one for one in downgrade_ops.ops if commits_by_itself(one) and comparison.needs_the_downgrade(one)]
+        if waiting:
+            _warn_of_order_back(waiting)
+        return downgrade_ops
+
+    of_this_revision: Any = upgrade_ops  # a method of one instance is replaced
+    of_this_revision.reverse_into = reverse_into
+
+
+def _warn_of_order_back(waiting: Sequence[IndexOperation]) -> None:
+    names = ", ".join(repr(operation.name) for operation in waiting)
+    warnings.warn(
+        f"The downgrade gives a table its former columns and then builds the index {names}, which needs them. "
+        "A concurrent build commits what came before it, so that the downgrade could not be run again if it failed. "
+        "Move the operation on the index into a revision of its own, before this one.",
         VectorMigrationWarning,
         stacklevel=2,
     )

@@ -14,6 +14,7 @@ from alembic_ops.column_changes import ColumnChanges
 from alembic_ops.declared import IndexRuleError, declared_indexes
 from alembic_ops.diff import IndexBeingBuilt, IndexLeftOver, index_changes
 from alembic_ops.errors import VectorMigrationWarning
+from alembic_ops.operations import DropVectorIndexOp
 from alembic_ops.quoting import PREPARER
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from alembic_ops.catalog import InstalledExtension
     from alembic_ops.declared import DeclaredIndex
     from alembic_ops.diff import Change
+    from alembic_ops.plan import IndexOperation
     from alembic_ops.proposals import TableKey
     from alembic_ops.state import IndexDefinition, IndexState
 
@@ -88,13 +90,23 @@ class IndexComparison:
     def with_the_table(self, state: IndexState) -> bool:
         """Say whether the index changes in one transaction with its table, which nobody can use meanwhile."""
         table = self.tables[state.schema, state.table_name]
-        columns = self._columns(state)
-        definition = self.originals[state]
-        return table.current is None or table.wished is None or bool(columns.retyped) or columns.take_away(definition)
+        return table.current is None or table.wished is None or bool(self._columns(state).retyped)
+
+    def goes_with_a_column(self, state: IndexState) -> bool:
+        """Say whether the revision drops a column that the index needs."""
+        return self._columns(state).take_away(self.originals[state])
 
     def after_the_table(self, state: IndexState) -> bool:
         """Say whether the index needs what the revision does to its table first."""
         return self._columns(state).needed_by(self.originals[state])
+
+    def needs_the_downgrade(self, operation: IndexOperation) -> bool:
+        """Say whether an operation of the downgrade needs what it does to the table of the index first."""
+        definition = getattr(operation, "definition", None)
+        if definition is None or isinstance(operation, DropVectorIndexOp):
+            return False
+        columns = self.columns.get((operation.schema, operation.table_name), _NO_CHANGES)
+        return columns.bring_back(definition)
 
     def _is_compared(self, state: IndexState) -> bool:
         table = self.tables.get((state.schema, state.table_name))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from alembic.operations.ops import CreateTableOp, DropTableOp, ModifyTableOps
@@ -28,6 +28,9 @@ class Circumstances(Protocol):
 
     def with_the_table(self, state: IndexState) -> bool:
         """Say whether the index changes in one transaction with its table, which nobody can use meanwhile."""
+
+    def goes_with_a_column(self, state: IndexState) -> bool:
+        """Say whether the revision drops a column that the index needs."""
 
     def after_the_table(self, state: IndexState) -> bool:
         """Say whether the index needs what the revision does to its table first."""
@@ -69,7 +72,7 @@ def propose(
                 _propose_create(proposals, wished, circumstances, originals)
             case RebuildIndex(current=current, wished=wished):
                 late = circumstances.after_the_table(wished)
-                (proposals.late if late else proposals.early).append(_rebuild(current, wished, originals))
+                (proposals.late if late else proposals.early).append(_rebuild(current, wished, originals, late=late))
             case RenameIndex(current=current, wished=wished):
                 proposals.after.setdefault(_key(current), []).append(_rename(current, wished))
             case _:
@@ -107,7 +110,7 @@ def _propose_drop(
     circumstances: Circumstances,
     originals: Mapping[IndexState, IndexDefinition],
 ) -> None:
-    together = circumstances.with_the_table(state)
+    together = circumstances.with_the_table(state) or circumstances.goes_with_a_column(state)
     operation = DropVectorIndexOp(
         name=state.name,
         table_name=state.table_name,
@@ -119,15 +122,18 @@ def _propose_drop(
 
 
 def _rebuild(
-    current: IndexState, wished: IndexState, originals: Mapping[IndexState, IndexDefinition]
+    current: IndexState, wished: IndexState, originals: Mapping[IndexState, IndexDefinition], *, late: bool
 ) -> RebuildVectorIndexOp:
     same = current.definition == wished.definition
+    existing = originals[current]
+    if late:  # the downgrade rebuilds it before columns get their former names back
+        existing = replace(current.definition, operator_class=existing.operator_class, parameters=existing.parameters)
     return RebuildVectorIndexOp(
         name=wished.name,
         table_name=wished.table_name,
         schema=wished.schema,
         definition=None if same else originals[wished],
-        existing=None if same else originals[current],
+        existing=None if same else existing,
     )
 
 
