@@ -18,12 +18,12 @@ from sqlalchemy_vecsearch.search.statements import parts
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Compared", "Distance", "distance_in", "distances_in", "without_name"]
+__all__ = ["FUNCTIONS", "METRICS", "Compared", "Distance", "distance_in", "distances_in", "without_name"]
 
 Shape: TypeAlias = Literal["halfvec", "binary"] | Subvector | None
 
-_METRICS: Final[dict[str, Metric]] = {metric.operator: metric for metric in Metric}
-_FUNCTIONS: Final[dict[str, Metric]] = {
+METRICS: Final[dict[str, Metric]] = {metric.operator: metric for metric in Metric}
+FUNCTIONS: Final[dict[str, Metric]] = {
     "l2_distance": Metric.L2,
     "vector_negative_inner_product": Metric.INNER_PRODUCT,
     "inner_product": Metric.INNER_PRODUCT,
@@ -64,10 +64,10 @@ def distance_in(expression: Any) -> Distance | None:  # Any: as above
     """Return the distance that an expression is, None when it is none, or none of a stored vector column. Pure."""
     element = without_name(expression)
     if isinstance(element, BinaryExpression) and isinstance(element.operator, custom_op):
-        metric, function, sides = _METRICS.get(element.operator.opstring), None, [element.left, element.right]
+        metric, function, sides = METRICS.get(element.operator.opstring), None, [element.left, element.right]
     elif isinstance(element, FunctionElement):
         function = str(getattr(element, "name", "")).lower()
-        metric, sides = _FUNCTIONS.get(function), list(element.clauses)
+        metric, sides = FUNCTIONS.get(function), list(element.clauses)
     else:
         return None
     if metric is None or len(sides) != 2:  # noqa: PLR2004  # a distance has two sides

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,9 @@ from sqlalchemy.sql.elements import (
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.selectable import Join
 
+from sqlalchemy_vecsearch.expressions import storage_of
 from sqlalchemy_vecsearch.measuring.distances import distance_in, distances_in, without_name
+from sqlalchemy_vecsearch.measuring.order_texts import mentions_distance, read_terms
 from sqlalchemy_vecsearch.search.statements import parts, where_criteria
 
 if TYPE_CHECKING:
@@ -75,9 +78,48 @@ class Level:
     @cached_property
     def terms(self) -> tuple[OrderTerm, ...]:
         """The terms of ORDER BY that hold the distance of a stored column."""
-        named = {column.name: column for column in self.statement._raw_columns if isinstance(column, Label)}
-        found = (_term(position, clause, named) for position, clause in enumerate(self.statement._order_by_clauses))
+        found = (_term(position, clause, self.named) for position, clause in enumerate(self.order))
         return tuple(term for term in found if term is not None)
+
+    @cached_property
+    def order(self) -> tuple[Any, ...]:
+        """The clauses of ORDER BY, with those that are text taken apart and read where they can be."""
+        return tuple(read for clause in self.statement._order_by_clauses for read in self._read(clause))
+
+    @cached_property
+    def unreadable(self) -> tuple[str, ...]:
+        """The texts in ORDER BY that hold a distance whose meaning is not certain."""
+        texts = (_literal(part) for clause in self.order for part in visitors.iterate(clause))
+        return tuple(text for text in texts if self.vectors and mentions_distance(text))
+
+    @cached_property
+    def named(self) -> dict[str, Any]:
+        """The labelled columns by their labels."""
+        return {column.name: column for column in self.statement._raw_columns if isinstance(column, Label)}
+
+    @cached_property
+    def vectors(self) -> dict[str, Any]:
+        """The vector columns that it reads, by each name that is of one of them alone."""
+        found: dict[str, list[Any]] = {}
+        for source, _ in self.sources:
+            for column in source.c:
+                if storage_of(column.type) is not None:
+                    for name in (column.name, f"{getattr(source, 'name', '')}.{column.name}"):
+                        found.setdefault(name, []).append(column)
+        return {name: columns[0] for name, columns in found.items() if len(columns) == 1}
+
+    def _read(self, clause: Any) -> Iterator[Any]:
+        """Yield the terms of a clause that is text; others stand for themselves."""
+        bare, modifiers = clause, []
+        while isinstance(bare, UnaryExpression) and bare.modifier in _MODIFIERS:
+            modifiers.append(bare.modifier)
+            bare = bare.element
+        text = _literal(without_name(bare))
+        if not mentions_distance(text):
+            yield clause
+            return
+        for term in read_terms(text, self.vectors):
+            yield functools.reduce(_modified, reversed(modifiers), term)
 
     @property
     def is_exact(self) -> bool:
@@ -146,7 +188,7 @@ class Level:
     @property
     def ordered_by(self) -> int:
         """How many terms ORDER BY has."""
-        return len(self.statement._order_by_clauses)
+        return len(self.order)
 
 
 def levels(statement: Any) -> Iterator[Level]:  # Any: a Select, a union of them, or what holds them
@@ -217,6 +259,10 @@ def _term(position: int, clause: Any, named: dict[str, Any]) -> OrderTerm | None
             break
     found = None if isinstance(expression, Over) else next(distances_in(expression), None)
     return None if found is None else OrderTerm(position, expression, found, descending, nulls_first)
+
+
+def _modified(expression: Any, modifier: Any) -> Any:
+    return UnaryExpression(expression, modifier=modifier, wraps_column_expression=False)
 
 
 _MODIFIERS = {operators.desc_op, operators.asc_op, operators.nulls_first_op, operators.nulls_last_op}

@@ -13,7 +13,7 @@ from sqlalchemy_vecsearch.measuring.findings import Finding
 from sqlalchemy_vecsearch.measuring.index_rules import index_findings
 from sqlalchemy_vecsearch.measuring.level_rules import beside_findings, row_findings, unordered_findings
 from sqlalchemy_vecsearch.measuring.levels import levels
-from sqlalchemy_vecsearch.measuring.order_rules import order_findings
+from sqlalchemy_vecsearch.measuring.order_rules import order_findings, text_findings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,9 +27,10 @@ def lint(statement: Any) -> list[Finding]:  # Any: checked below, since users pa
     """Return what keeps vector indexes from serving a statement, or makes it return fewer rows; empty when all is well.
 
     Every SELECT in the statement is looked at, in CTEs, sub-selects and unions too: how ORDER BY is written, what
-    stands beside it, and whether an index that the metadata declares holds that expression for that operator. It sends
-    nothing: what the planner then chooses on a table, :func:`explain` tells. Statements of ``nearest`` and its
-    siblings have no findings. An order by ``distance + 0``, the form of ``exact=True``, is a full scan on purpose.
+    stands beside it, and whether an index that the metadata declares holds that expression for that operator. Text in
+    ORDER BY is read where its meaning is certain, and is a finding where it is not. It sends nothing: what the planner
+    then chooses on a table, :func:`explain` tells. Statements of ``nearest`` and its siblings have no findings. An
+    order by ``distance + 0``, the form of ``exact=True``, is a full scan on purpose.
 
     Args:
         statement: a Select or a union of them, with entities or tables.
@@ -52,6 +53,7 @@ def lint(statement: Any) -> list[Finding]:  # Any: checked below, since users pa
 
 def _findings(level: Level) -> Iterator[Finding]:
     yield from unordered_findings(level)
+    yield from text_findings(level)
     if not level.terms or level.is_exact:
         return
     broken = list(order_findings(level))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy_vecsearch.measuring.levels import Level, OrderTerm
 
-__all__ = ["order_findings"]
+__all__ = ["order_findings", "text_findings"]
 
 
 def order_findings(level: Level) -> Iterator[Finding]:
@@ -27,6 +27,17 @@ def order_findings(level: Level) -> Iterator[Finding]:
             continue
         yield from _direction(term)
         yield from _place(level, term)
+
+
+def text_findings(level: Level) -> Iterator[Finding]:
+    """Yield the texts in ORDER BY that hold a distance and can not be read. Pure."""
+    for text in level.unreadable:
+        yield Finding(
+            "unreadable_order",
+            f"ORDER BY holds the text {text!r}. "
+            "It compares vectors, in a form that lint() can not read, so an index may serve it or not.",
+            "Write distance(column, query) instead, or ask the server: explain(connection, statement).",
+        )
 
 
 def _form(term: OrderTerm) -> Finding | None:

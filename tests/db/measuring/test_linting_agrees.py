@@ -2,7 +2,7 @@
 
 import pytest
 from measured_corpus import DIMENSIONS, Doc, Part
-from sqlalchemy import Integer, cast, func, select, true
+from sqlalchemy import Integer, cast, func, literal_column, select, text, true
 
 from sqlalchemy_vecsearch import BIT, HALFVEC, VECTOR, distance, explain, lint
 
@@ -22,6 +22,8 @@ SERVED = [
     select(Doc.id).order_by(cast(func.binary_quantize(Doc.bits), BIT(DIMENSIONS)).op("<~>")(BITS)).limit(5),
     select(Doc.id).order_by(distance(Doc.embedding, OTHER.scalar_subquery())).limit(5),
     select(Part.id).order_by(distance(Part.embedding, QUERY)).limit(5),
+    select(Doc.id).order_by(text(f"embedding <=> '{QUERY}'")).limit(5),
+    select(Doc.id).order_by(literal_column(f"half::halfvec({DIMENSIONS}) <=> '{QUERY}'")).limit(5),
 ]
 
 UNSERVED = [
@@ -43,6 +45,10 @@ UNSERVED = [
     select(Doc.id).order_by(cast(Doc.half, HALFVEC).op("<=>")(HALF)).limit(5),
     select(Doc.id).order_by(func.binary_quantize(Doc.bits).op("<~>")(BITS)).limit(5),
     select(Doc.id).order_by(Doc.embedding.op("<=>")(HALF)).limit(5),
+    select(Doc.id).order_by(text(f"embedding <=> '{QUERY}' DESC")).limit(5),
+    select(Doc.id).order_by(text(f"1 - (embedding <=> '{QUERY}') DESC")).limit(5),
+    select(Doc.id).order_by(literal_column(f"cosine_distance(embedding, '{QUERY}')")).limit(5),
+    select(Doc.id).order_by(literal_column(f"embedding <-> '{QUERY}'")).limit(5),
 ]
 
 

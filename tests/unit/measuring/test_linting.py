@@ -1,6 +1,21 @@
 import pytest
 from pgvector.sqlalchemy import HALFVEC as PlainHalfvec
-from sqlalchemy import Column, ForeignKey, Integer, MetaData, Table, case, cast, desc, func, insert, select, text, true
+from sqlalchemy import (
+    Column,
+    ForeignKey,
+    Integer,
+    MetaData,
+    Table,
+    case,
+    cast,
+    desc,
+    func,
+    insert,
+    literal_column,
+    select,
+    text,
+    true,
+)
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import BIT as PostgresBit
 from sqlalchemy.orm import DeclarativeBase, Mapped, aliased, mapped_column, relationship, with_loader_criteria
@@ -334,4 +349,70 @@ def test_what_is_no_select_is_refused():
         lint(insert(Doc))
     assert str(caught.value) == (
         "lint() can not read Insert. It looks at the levels of a Select, and this is none. Pass the Select itself."
+    )
+
+
+ORDERS = {
+    "embedding <=> :q": [],
+    "doc.embedding <=> :q": [],
+    '"embedding" <=> :q ASC NULLS LAST': [],
+    "(embedding <=> '[1,2,3]')": [],
+    "half::halfvec(3) <=> :q": [],
+    "(embedding <=> :q) + 0": [],
+    "lang DESC": [],
+    "similarity(lang, 'a, b') DESC": [],
+    "embedding <=> :q DESC": ["descending"],
+    "1 - (embedding <=> :q) DESC": ["similarity"],
+    "1 + (embedding <=> :q)": ["arithmetic"],
+    "(embedding <=> :q) * 2": ["arithmetic"],
+    "round(embedding <=> :q)": ["wrapped"],
+    "coalesce(embedding <=> :q, 1)": ["wrapped"],
+    "cosine_distance(embedding, :q)": ["function_form"],
+    "embedding <=> :q NULLS FIRST": ["nulls_first"],
+    "embedding <=> :q, id": ["tie_break"],
+    "lang, embedding <=> :q": ["not_first"],
+    "embedding <-> :q": ["metric"],
+    "half <=> :q": ["missing_cast"],
+    "half::halfvec <=> :q": ["missing_length"],
+    # + binds closer than the operator, so this is no distance + 0
+    "embedding <=> :q + 0": ["unreadable_order"],
+    "embedding OPERATOR(public.<=>) :q": ["unreadable_order"],
+    "CASE WHEN lang = 'en' THEN embedding <=> :q END": ["unreadable_order"],
+    "binary_quantize(bits)::bit(3) <~> :q": ["unreadable_order"],
+    "other <=> :q": ["unreadable_order"],
+}
+
+
+@pytest.mark.parametrize(("order", "expected"), ORDERS.items())
+@pytest.mark.parametrize("written", [text, literal_column])
+def test_text_in_order_by_is_read_where_its_meaning_is_certain(order, expected, written):
+    assert rules(select(Doc.id).order_by(written(order)).limit(5)) == expected
+
+
+def test_text_is_read_inside_of_what_sqlalchemy_builds_around_it():
+    assert rules(select(Doc.id).order_by(text("embedding <=> :q"))) == ["missing_limit"]
+    assert rules(select(Doc.id).order_by(desc(text("embedding <=> :q"))).limit(5)) == ["descending"]
+    assert rules(select(Doc.id).order_by(1 - literal_column("embedding <=> '[1,2,3]'")).limit(5)) == [
+        "unreadable_order"
+    ]
+    assert rules(select(Doc.id).distinct().order_by(text("embedding <=> :q")).limit(5)) == ["distinct"]
+
+
+def test_a_name_that_two_tables_have_is_not_certain():
+    both = select(Doc.id).join(Question, Question.id == Doc.question_id)
+    assert rules(both.order_by(text("embedding <=> :q")).limit(5)) == ["unreadable_order"]
+    assert rules(both.order_by(text("doc.embedding <=> :q")).limit(5)) == ["filter_loses_rows"]
+
+
+def test_text_over_a_table_without_vectors_is_of_another_type():
+    shapes = Table("shape", MetaData(), Column("id", Integer), Column("place", Integer))
+    assert rules(select(shapes.c.id).order_by(text("place <-> :q DESC"))) == []
+
+
+def test_the_finding_for_text_that_can_not_be_read_quotes_it():
+    (finding,) = lint(select(Doc.id).order_by(text("other <=> :q")).limit(5))
+    assert str(finding) == (
+        "ORDER BY holds the text 'other <=> :q'. "
+        "It compares vectors, in a form that lint() can not read, so an index may serve it or not. "
+        "Write distance(column, query) instead, or ask the server: explain(connection, statement)."
     )
