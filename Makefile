@@ -40,7 +40,7 @@ check-matrix: $(VENV)/.installed-dev  ## the same tests on other PostgreSQL, pgv
 	$(BIN)/python tests/matrix.py $(ROWS)
 
 bench: $(VENV)/.installed-test  ## measure speed and memory side by side with the stock tools
-	$(BIN)/python -m tests.benchmarks
+	$(BIN)/python -m tests.benchmarks --docs
 
 docs: $(VENV)/.installed-docs  ## build the documentation; a warning is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

@@ -44,7 +44,11 @@ class ColumnIndex:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundColumn:
-    """A column with what PostgreSQL ties to its number, and not to its name."""
+    """A column with what PostgreSQL ties to its number, and not to its name.
+
+    ``statistics`` is the target of ANALYZE, -1 for that of the server; ``options`` such as ``n_distinct=-0.5`` overrule
+    what ANALYZE finds.
+    """
 
     name: str
     number: int
@@ -52,6 +56,8 @@ class FoundColumn:
     required: bool
     default: str | None
     comment: str | None
+    statistics: int = -1
+    options: tuple[str, ...] = ()
     privileges: tuple[Privilege, ...] = ()
     indexes: tuple[ColumnIndex, ...] = ()
 
@@ -73,7 +79,8 @@ SELECT t.oid, t.relkind = 'p' OR t.relispartition OR EXISTS (
 _COLUMNS: Final = text("""
 SELECT a.attname AS name, a.attnum AS number, pg_catalog.format_type(a.atttypid, a.atttypmod) AS type,
        a.attnotnull AS required, pg_catalog.pg_get_expr(d.adbin, d.adrelid) AS default_,
-       pg_catalog.col_description(a.attrelid, a.attnum) AS comment
+       pg_catalog.col_description(a.attrelid, a.attnum) AS comment,
+       coalesce(a.attstattarget, -1) AS statistics, coalesce(a.attoptions, CAST('{}' AS text[])) AS options
   FROM pg_catalog.pg_attribute a
   LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
  WHERE a.attrelid = :oid AND a.attname = ANY (CAST(:names AS text[])) AND NOT a.attisdropped
@@ -152,6 +159,8 @@ def find_columns(connection: Connection, oid: int, names: Sequence[str]) -> dict
             required=row.required,
             default=row.default_,
             comment=row.comment,
+            statistics=row.statistics,
+            options=tuple(sorted(row.options)),
             privileges=tuple(
                 Privilege(privilege=one.privilege, grantee=one.grantee, grantable=one.grantable)
                 for one in privileges

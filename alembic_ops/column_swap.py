@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from alembic_ops.column_facts import ColumnIndex, Dependent, FoundColumn
     from alembic_ops.operations import SwapEmbeddingColumnsOp
 
-__all__ = ["not_null_check", "refuse_dependents", "swap_statements"]
+__all__ = ["moved_defaults", "not_null_check", "refuse_dependents", "swap_statements"]
 
 
 def not_null_check(table_name: str, column: str) -> str:
@@ -43,6 +43,14 @@ def refuse_dependents(operation: SwapEmbeddingColumnsOp, dependents: Sequence[De
     )
 
 
+def moved_defaults(live: FoundColumn, replacement: FoundColumn) -> list[tuple[str, str]]:
+    """Return each default that moves to a column of another type, with that type."""
+    if live.type == replacement.type or live.default == replacement.default:
+        return []
+    moved = ((live.default, replacement.type), (replacement.default, live.type))
+    return [(default, type_) for default, type_ in moved if default is not None]
+
+
 def swap_statements(operation: SwapEmbeddingColumnsOp, live: FoundColumn, replacement: FoundColumn) -> list[str]:
     """Return the statements of the swap, without the lock.
 
@@ -62,6 +70,7 @@ def swap_statements(operation: SwapEmbeddingColumnsOp, live: FoundColumn, replac
         *_defaults(alter, one, other, live, replacement),
         *_comments(table, one, other, live, replacement),
         *_privileges(table, one, other, live, replacement),
+        *_statistics(alter, one, other, live, replacement),
     ]
 
 
@@ -149,6 +158,21 @@ def _privileges(table: str, one: str, other: str, live: FoundColumn, replacement
             f"GRANT {new.privilege} ({name}) ON {table} TO {new.grantee}" + " WITH GRANT OPTION" * new.grantable
             for new in wished
         ]
+    return statements
+
+
+def _statistics(alter: str, one: str, other: str, live: FoundColumn, replacement: FoundColumn) -> list[str]:
+    statements = []
+    for name, before, after in ((one, replacement, live), (other, live, replacement)):
+        column = f"{alter} ALTER COLUMN {name}"
+        if after.statistics != before.statistics:
+            statements.append(f"{column} SET STATISTICS {after.statistics}")
+        names = {option.partition("=")[0] for option in after.options}
+        gone = [option for option, _, _ in (held.partition("=") for held in before.options) if option not in names]
+        if gone:
+            statements.append(f"{column} RESET ({', '.join(gone)})")
+        if after.options != before.options and after.options:
+            statements.append(f"{column} SET ({', '.join(after.options)})")
     return statements
 
 

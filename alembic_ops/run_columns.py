@@ -17,7 +17,7 @@ from alembic_ops.column_facts import (
     has_constraint,
     running_build,
 )
-from alembic_ops.column_swap import not_null_check, refuse_dependents, swap_statements
+from alembic_ops.column_swap import moved_defaults, not_null_check, refuse_dependents, swap_statements
 from alembic_ops.errors import MigrationError, OperationArgumentError
 from alembic_ops.locking import policy_of, with_short_lock
 from alembic_ops.problems import explained, sqlstate_of
@@ -197,7 +197,25 @@ def _swap(connection: Connection, operation: SwapEmbeddingColumnsOp, table: str)
     check = not_null_check(operation.table_name, operation.replacement)
     names = [operation.live, operation.replacement]
     refuse_dependents(operation, find_dependents(connection, found[0], names, except_constraint=check))
-    _execute(connection, swap_statements(operation, columns[operation.live], columns[operation.replacement]))
+    live, replacement = columns[operation.live], columns[operation.replacement]
+    for default, type_ in moved_defaults(live, replacement):
+        _require_fitting(connection, operation, default, type_)
+    _execute(connection, swap_statements(operation, live, replacement))
+
+
+def _require_fitting(connection: Connection, operation: SwapEmbeddingColumnsOp, default: str, type_: str) -> None:
+    """Let the server say whether a default suits a type: ALTER ... SET DEFAULT does not look at the dimensions."""
+    try:
+        with connection.begin_nested():
+            connection.execute(verbatim(f"SELECT CAST({default} AS {type_})"))
+    except DBAPIError as error:
+        raise MigrationError(
+            f"The default {default} does not suit the type {type_}, so that the columns of {operation.table_name!r} "
+            "were not swapped. "
+            "A default stays with the name of its column, and every insert that relies on it would fail. "
+            f"Drop the default of {operation.live!r} and {operation.replacement!r} in this revision before the swap, "
+            "and set one that suits after it."
+        ) from error
 
 
 def _columns_of(connection: Connection, operation: SwapEmbeddingColumnsOp, table: str) -> dict[str, FoundColumn]:

@@ -97,7 +97,8 @@ def nearest(  # type: ignore[misc]  # _shape is no real parameter: it lets pyrig
         within: the largest distance to return; applied outside the index scan, so that it never prolongs it.
         exact: True reads every row that passes the filter and misses none; plain indexes on the filter still serve.
         ef_search: candidates of an HNSW scan, 1 to 1000. None takes what the session has, and at least 100 and ``k``.
-        probes: lists of an IVFFlat scan, 1 to 32768. None takes what the session has, and at least a third of them.
+        probes: lists of an IVFFlat scan, 1 to 32768. None takes what the session has, and at least
+            six tenths of them, eight with a filter.
         max_scan_tuples: rows an iterative HNSW scan visits at the most. None visits as many as it takes, within 64
             times work_mem.
         strict: True keeps iterative scans in strict order: cheaper for partitioned tables and cursors, at a lower

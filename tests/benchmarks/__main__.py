@@ -1,4 +1,4 @@
-"""Run all benchmarks on an embedded server, print the tables, and write them as JSON."""
+"""Run benchmarks on embedded servers, print their tables, keep them as JSON, and put them into the documentation."""
 
 from __future__ import annotations
 
@@ -6,134 +6,155 @@ import argparse
 import json
 import os
 import platform
-from dataclasses import asdict
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import psycopg
 from rich.console import Console
-from rich.table import Table
-from sqlalchemy import create_engine, make_url, text
+from rich.markdown import Markdown
+from sqlalchemy import create_engine, text
 
 from sqlalchemy_vecsearch.testing import start_embedded_server
-from tests.benchmarks import ingestion, memory, queries, recall, search_forms
+from tests.benchmarks import comparison, index_operations, ingestion, memory, queries, recall, search_forms, tables
 
-PACKAGES = ("sqlalchemy", "psycopg", "pgvector", "numpy")
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Callable, Iterator
+
+PACKAGES = ("sqlalchemy", "alembic", "psycopg", "pgvector", "numpy")
+DOCS = Path(__file__).parents[2] / "docs"
+UNDURABLE = {"synchronous_commit": "off", "max_wal_size": "8GB"}
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Benchmarks that run together.
+
+    Attributes:
+        measure: from the options and the URL of a fresh server to what JSON can hold.
+        rendered: from that to Markdown.
+        page: the page of the documentation that shows it.
+        settings: of the server; None leaves PostgreSQL's defaults.
+    """
+
+    measure: Callable[[Namespace, str], Any]
+    rendered: Callable[[Any], str]
+    page: str
+    settings: dict[str, str] | None = None
+
+
+def _types(options, url):
+    measured = []
+    for storage in options.storages:
+        measured += ingestion.measure(
+            url, storage, rows=options.rows, dimensions=options.dimensions, rounds=options.rounds
+        )
+        measured += queries.measure(
+            url, storage, rows=options.rows, dimensions=options.dimensions, queries=options.queries
+        )
+    return [asdict(one) for one in measured]
+
+
+def _forms(options, url):
+    rounds = min(options.queries, 100)
+    measured = search_forms.measure(url, rows=options.rows, dimensions=options.dimensions, queries=rounds)
+    return [asdict(one) for one in measured]
+
+
+def _recall(options, url):
+    return [asdict(one) for one in recall.measure(url, rows=30_000, questions=options.questions)]
+
+
+GROUPS = {
+    "types": Group(_types, tables.of_measurements, "explanation/performance.md", UNDURABLE),
+    "memory": Group(
+        lambda options, url: memory.measure(url, rows=options.streamed, dimensions=options.dimensions),
+        tables.of_memory,
+        "explanation/performance.md",
+        UNDURABLE,
+    ),
+    "forms": Group(_forms, tables.of_measurements, "explanation/recall_filters_iterative_scans.md", UNDURABLE),
+    "recall": Group(_recall, recall.tables, "explanation/recall_filters_iterative_scans.md", UNDURABLE),
+    "indexes": Group(
+        lambda _, url: index_operations.measure(url),
+        tables.of_index_operations,
+        "explanation/index_builds_measured.md",
+    ),
+    "comparison": Group(
+        lambda _, url: comparison.measure(url), tables.of_comparison, "explanation/how_autogenerate_sees_vectors.md"
+    ),
+}
 
 
 def main():
     options = _options()
     console = Console()
-    server = start_embedded_server()
-    try:
-        url = _database(server)
-        report = {
-            "machine": _machine(url),
-            "options": vars(options) | {"output": str(options.output)},
-            "streamed": None,
-            "measurements": [],
-        }
-        for storage in options.storages:
-            console.print(f"Measuring {storage} ...")
-            measured = [
-                *ingestion.measure(
-                    url, storage, rows=options.rows, dimensions=options.dimensions, rounds=options.rounds
-                ),
-                *queries.measure(
-                    url, storage, rows=options.rows, dimensions=options.dimensions, queries=options.queries
-                ),
-            ]
-            for table in _tables(measured):
-                console.print(table)
-            report["measurements"] += [asdict(measurement) for measurement in measured]
-            _write(options.output, report)
-        console.print("Measuring the composed searches ...")
-        composed = search_forms.measure(
-            url, rows=options.rows, dimensions=options.dimensions, queries=min(options.queries, 100)
-        )
-        for table in _tables(composed):
-            console.print(table)
-        report["measurements"] += [asdict(measurement) for measurement in composed]
-        _write(options.output, report)
-        console.print("Measuring the recall of the search forms ...")
-        recalled = list(recall.measure(url, rows=min(options.rows, 20_000), dimensions=128, queries=20))
-        console.print(_recall_table(recalled))
-        report["recall"] = [asdict(found) for found in recalled]
-        _write(options.output, report)
-        report["streamed"] = streamed = memory.measure(url, rows=options.streamed, dimensions=options.dimensions)
-        console.print(f"Streaming {streamed['rows']:,} rows grew the process by {streamed['grown_megabytes']} MB.")
-        _write(options.output, report)
-    finally:
-        server.stop()
+    report = json.loads(options.output.read_text()) if options.output.exists() else {}
+    for name in options.groups or GROUPS:
+        group = GROUPS[name]
+        console.print(f"Measuring {name} ...")
+        with _server(group.settings) as url:
+            report[name] = {"machine": _machine(url), "result": group.measure(options, url)}
+        options.output.write_text(json.dumps(report, indent=1) + "\n")
+        body = f"{tables.of_machine(report[name]['machine'])}\n\n{group.rendered(report[name]['result'])}"
+        console.print(Markdown(body))
+        if options.docs:
+            tables.put(DOCS / group.page, name, body)
     console.print(f"Written to {options.output}")
-
-
-def _write(path, report):
-    path.write_text(json.dumps(report, indent=1) + "\n")
 
 
 def _options():
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument(
+        "groups", nargs="*", metavar="GROUP", help=f"some of {', '.join(GROUPS)}; all when none is named"
+    )
     parser.add_argument("--rows", type=int, default=50_000)
     parser.add_argument("--dimensions", type=int, default=384)
     parser.add_argument("--rounds", type=int, default=3, help="runs of each form of ingestion")
     parser.add_argument("--queries", type=int, default=300, help="runs of each form of query")
+    parser.add_argument("--questions", type=int, default=50, help="questions asked of each form for its recall")
     parser.add_argument("--streamed", type=int, default=1_000_000, help="rows of the memory test")
     parser.add_argument("--storages", nargs="+", default=list(ingestion.STORAGES), choices=list(ingestion.STORAGES))
     parser.add_argument("--output", type=Path, default=Path("benchmarks.json"))
-    return parser.parse_args()
+    parser.add_argument("--docs", action="store_true", help="put the tables into the documentation")
+    options = parser.parse_args()
+    if unknown := set(options.groups) - set(GROUPS):
+        parser.error(f"there is no group {', '.join(sorted(unknown))}; the groups are {', '.join(GROUPS)}")
+    return options
 
 
-def _database(server):
-    url = make_url(server.url()).set(drivername="postgresql+psycopg")
-    engine = create_engine(url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text("CREATE EXTENSION IF NOT EXISTS vector"))
-        connection.execute(text("ALTER SYSTEM SET synchronous_commit = off"))
-        connection.execute(text("ALTER SYSTEM SET max_wal_size = '8GB'"))
-        connection.execute(text("SELECT pg_reload_conf()"))
-    engine.dispose()
-    return url.render_as_string(hide_password=False)
+@contextmanager
+def _server(settings: dict[str, str] | None) -> Iterator[str]:
+    server = start_embedded_server(settings=settings)
+    try:
+        engine = create_engine(server.url(), isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.execute(text("CREATE EXTENSION IF NOT EXISTS vector"))
+        engine.dispose()
+        yield server.url()
+    finally:
+        server.stop()
 
 
 def _machine(url):
-    plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-    with psycopg.connect(plain) as connection:
-        server = connection.execute("SELECT current_setting('server_version')").fetchone()[0]
-        extension = connection.execute("SELECT extversion FROM pg_extension WHERE extname = 'vector'").fetchone()[0]
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        server = connection.scalar(text("SELECT current_setting('server_version')"))
+        extension = connection.scalar(text("SELECT extversion FROM pg_extension WHERE extname = 'vector'"))
+    engine.dispose()
     return {
-        "at": datetime.now(UTC).isoformat(timespec="minutes"),
+        "at": datetime.now(UTC).date().isoformat(),
         "processor": platform.machine(),
         "cores": os.cpu_count(),
-        "python": platform.python_version(),
-        "postgresql": server,
+        "load": round(os.getloadavg()[1], 1),
+        "PostgreSQL": server,
         "pgvector extension": extension,
+        "Python": platform.python_version(),
         **{package: version(package) for package in PACKAGES},
     }
-
-
-def _tables(measurements):
-    tables = {}
-    for measurement in measurements:
-        table = tables.get(measurement.task)
-        if table is None:
-            table = tables[measurement.task] = Table(title=measurement.task)
-            table.add_column("form")
-            table.add_column("median", justify="right")
-            table.add_column(f"of {measurement.baseline}", justify="right")
-        shown = f"{measurement.seconds:.2f} s" if measurement.seconds > 0.1 else f"{measurement.seconds * 1000:.3f} ms"
-        table.add_row(measurement.form, shown, f"{measurement.ratio:.2f}")
-    return tables.values()
-
-
-def _recall_table(recalled):
-    table = Table(title="rows returned, and recall@10")
-    for heading in ("index", "filter", "form", "returned", "recall"):
-        table.add_column(heading)
-    for found in recalled:
-        table.add_row(found.index, found.filtered, found.form, f"{found.returned:.2f}", f"{found.recall:.2f}")
-    return table
 
 
 if __name__ == "__main__":

@@ -1,58 +1,38 @@
-"""Index operations beside stock Alembic: how fast they build, and how long others wait meanwhile.
-
-Run by hand, because a full run takes minutes: ``python -m tests.benchmarks.index_operations``.
-"""
+"""Index operations beside stock Alembic: how fast they build, and how long others wait meanwhile."""
 
 from __future__ import annotations
 
-import argparse
-import json
 import logging
-import sys
+import statistics
 import threading
 import time
-from pathlib import Path
 
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import NullPool, create_engine, text
+from sqlalchemy import NullPool, create_engine, event, text
 
 import alembic_ops
-from sqlalchemy_vecsearch.testing import start_embedded_server
 from tests.benchmarks.corpus import embeddings
 
+LOAD_ROWS, LOAD_DIMENSIONS, SWAPS = 100_000, 128, 20
 MODEL = {"operator_class": "vector_l2_ops", "with_": {"m": 16, "ef_construction": 64}}
 OTHER = {"operator_class": "vector_l2_ops", "with_": {"m": 8, "ef_construction": 64}}
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=60_000)
-    parser.add_argument("--dimensions", type=int, default=384)
-    parser.add_argument("--load-rows", type=int, default=100_000)
-    parser.add_argument("--load-dimensions", type=int, default=128)
-    parser.add_argument("--only", choices=["speed", "load"])
-    parser.add_argument("--output", type=Path, default=Path("index_operations.json"))
-    options = parser.parse_args()
-    logging.basicConfig(format="%(message)s")
-    logging.getLogger("alembic.alembic_ops").setLevel(logging.INFO)
+def measure(url):
+    """Return how fast indexes are built, who waits meanwhile, and how long column swaps hold their lock."""
+    logging.getLogger("alembic.alembic_ops").setLevel(logging.WARNING)
     alembic_ops.register()
-    server = start_embedded_server()
-    report = {"options": vars(options) | {"output": str(options.output)}}
-    try:
-        engine = create_engine(server.url(), poolclass=NullPool)
-        with engine.begin() as connection:
-            connection.execute(text("CREATE EXTENSION IF NOT EXISTS vector"))
-        if options.only != "load":
-            report["speed"] = build_speed(engine, options.rows, options.dimensions)
-            sys.stdout.write(json.dumps(report["speed"], indent=2) + "\n")
-        if options.only != "speed":
-            report["load"] = load_test(engine, options.load_rows, options.load_dimensions)
-            sys.stdout.write(json.dumps(report["load"], indent=2) + "\n")
-        options.output.write_text(json.dumps(report, indent=2))
-        engine.dispose()
-    finally:
-        server.stop()
+    engine = create_engine(url, poolclass=NullPool)
+    report = {
+        "speed": build_speed(engine, rows=60_000, dimensions=384),
+        "load rows": LOAD_ROWS,
+        "load dimensions": LOAD_DIMENSIONS,
+        "load": load_test(engine, LOAD_ROWS, LOAD_DIMENSIONS),
+    }
+    report["load"][f"{SWAPS} op.swap_embedding_columns"], report["column swaps"] = column_swaps(engine)
+    engine.dispose()
+    return report
 
 
 def build_speed(engine, rows, dimensions):
@@ -65,6 +45,8 @@ def build_speed(engine, rows, dimensions):
         seconds[name] = round(time.perf_counter() - began, 1)
         run(engine, lambda operations: operations.drop_vector_index("ix", "document"))
     return {
+        "rows": rows,
+        "dimensions": dimensions,
         "seconds": seconds,
         "times as fast": round(seconds["stock op.create_index"] / seconds["op.create_vector_index"], 2),
     }
@@ -74,16 +56,16 @@ def load_test(engine, rows, dimensions):
     """Return, for each operation, how long readers and writers waited at most while it ran, and what failed or was lost."""
     fill(engine, rows, dimensions)
     results = {"nothing": under_load(engine, lambda: time.sleep(5))}
-    results["create"] = under_load(engine, lambda: our_create(engine))
-    results["rebuild, same definition"] = under_load(
+    results["op.create_vector_index"] = under_load(engine, lambda: our_create(engine))
+    results["op.rebuild_vector_index, same definition"] = under_load(
         engine, lambda: run(engine, lambda operations: operations.rebuild_vector_index("ix", "document"))
     )
-    results["rebuild, new definition"] = under_load(
+    results["op.rebuild_vector_index, m = 8"] = under_load(
         engine,
         lambda: run(engine, lambda operations: operations.rebuild_vector_index("ix", "document", "embedding", **OTHER)),
     )
     run(engine, lambda operations: operations.create_vector_index("ix_v2", "document", "embedding", **MODEL))
-    results["swap"] = under_load(
+    results["op.swap_vector_index"] = under_load(
         engine,
         lambda: run(
             engine, lambda operations: operations.swap_vector_index("ix", replacement="ix_v2", table_name="document")
@@ -92,6 +74,38 @@ def load_test(engine, rows, dimensions):
     run(engine, lambda operations: operations.drop_vector_index("ix", "document"))
     results["stock op.create_index"] = under_load(engine, lambda: stock_create(engine))
     return results
+
+
+def column_swaps(engine):
+    """Return the waits under load while two columns are swapped again and again, and how long the lock was held."""
+    with engine.begin() as connection:
+        connection.execute(text(f"ALTER TABLE document ADD COLUMN embedding_v2 halfvec({LOAD_DIMENSIONS})"))
+        connection.execute(text("UPDATE document SET embedding_v2 = embedding"))
+        connection.execute(text("DROP INDEX IF EXISTS ix"))
+    our_create(engine)
+    new = {"operator_class": "halfvec_l2_ops"}
+    run(engine, lambda operations: operations.create_vector_index("ix_v2", "document", "embedding_v2", **new))
+    locked, held = [], []
+    event.listen(
+        engine,
+        "after_cursor_execute",
+        lambda _, __, statement, *___: (
+            locked.append(time.perf_counter()) if statement.startswith("LOCK TABLE") else None
+        ),
+    )
+
+    def swap():
+        for _ in range(SWAPS):
+            run(
+                engine,
+                lambda operations: operations.swap_embedding_columns(
+                    "document", live="embedding", replacement="embedding_v2"
+                ),
+            )
+            held.append(1000 * (time.perf_counter() - locked[-1]))
+
+    waits = under_load(engine, swap)
+    return waits, {"swaps": SWAPS, "median ms": round(statistics.median(held), 1), "longest ms": round(max(held), 1)}
 
 
 def under_load(engine, operation):
@@ -189,7 +203,3 @@ def run(engine, act):
         context = MigrationContext.configure(connection, opts={"vector_progress": "none"})
         with context.begin_transaction():
             act(Operations(context))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,36 +1,54 @@
-"""Rows returned and recall of each search form under filters, for each kind of index."""
+"""Rows returned, recall and plan of each search form under filters, on real texts, for each kind of index."""
 
 from __future__ import annotations
 
+from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sqlalchemy import create_engine, select, text
+from sqlalchemy import create_engine, func, select, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from sqlalchemy_vecsearch import (
     HNSW,
     IVFFlat,
+    Subvector,
+    choose_strategy,
     copy_rows,
     dense,
+    describe_index,
     embedding_column,
+    embedding_of,
+    explain,
     hybrid,
+    max_sim,
     nearest,
     nearest_each,
+    nearest_first,
     nearest_per_group,
     page,
     recommend,
+    similarity,
 )
-from tests.benchmarks.corpus import embeddings
+from tests.benchmarks.tables import table
+from tests.benchmarks.texts import Texts, read_texts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sqlalchemy import Connection, Select
 
 K = 10
 INDEXES = {
     "HNSW": {"index": HNSW()},
-    "IVFFlat": {"index": IVFFlat(lists=100)},
-    "halfvec": {"index": HNSW(), "quantize": "halfvec"},
-    "binary": {"index": HNSW(), "quantize": "binary"},
+    "IVFFlat": {"index": IVFFlat(lists=30)},  # rows / 1000, which is what lists="auto" takes
+    "HNSW, halfvec": {"index": HNSW(), "quantize": "halfvec"},
+    "HNSW, binary": {"index": HNSW(), "quantize": "binary"},
+    "HNSW, subvector of 128": {"index": HNSW(), "quantize": Subvector(1, 128)},
 }
-FILTERS = ("none", "50%", "10%", "1%", "0.1%", "correlated 2%")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +57,11 @@ class Recall:
 
     Attributes:
         index: the kind of index.
-        filtered: the share of the rows that pass.
+        filtered: which rows pass.
         form: the helper.
         returned: rows returned, of those that exist, up to k: 1.0 is all of them.
         recall: the share of the exact answer that was found.
+        plan: "index" when a vector index serves it, else "exact".
     """
 
     index: str
@@ -50,99 +69,217 @@ class Recall:
     form: str
     returned: float
     recall: float
+    plan: str
 
 
-def measure(url, *, rows, dimensions, queries):
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which rows pass, and the numbers of the questions that are asked of them."""
+
+    name: str
+    narrowed: Callable[[Any, Select[Any]], Select[Any]]
+    questions: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One helper: its statement for a question, and what tells its rows apart."""
+
+    statement: Callable[[Select[Any], int, bool], Select[Any]]
+    key: str = "id"
+
+
+def measure(url: str, *, rows: int, questions: int) -> Iterator[Recall]:
     """Yield a row of the table for each index, filter and form."""
+    texts = read_texts(rows + 10 * questions)
+    stored, asked = _split(texts, rows)
     engine = create_engine(url, isolation_level="AUTOCOMMIT")
-    vectors = embeddings(rows, dimensions)
-    found = embeddings(queries, dimensions, seed=99)
-    for name, options in INDEXES.items():
-        with engine.connect() as connection:
-            entity = _fill(connection, vectors, dimensions, options)
-            for filtered in FILTERS:
-                for form, run in _forms(connection, entity).items():
-                    yield _recall(run, name, filtered, form, _source(entity, filtered), found)
+    wanted: dict[tuple[str, str, int], list[Any]] = {}
+    with engine.connect() as connection:
+        _fill(connection, stored)
+        filters = _filters(stored, asked, questions)
+        for name, options in INDEXES.items():
+            entity = _declare(stored.vectors.shape[1], options)
+            with _indexed(connection, entity):
+                for filtered in filters:
+                    source = filtered.narrowed(entity, select(entity.id, entity.module))
+                    for form, helper in _forms(connection, entity, source, asked.vectors).items():
+                        yield _measured(connection, name, filtered, form, helper, source, wanted)
     engine.dispose()
 
 
-def _recall(run, index, filtered, form, source, found):
+def _measured(
+    connection: Connection,
+    index: str,
+    filtered: Filter,
+    form: str,
+    helper: Form,
+    source: Select[Any],
+    wanted: dict[tuple[str, str, int], list[Any]],
+) -> Recall:
     returned, recalls = [], []
-    for query in found:
-        wanted, got = run(source, query, True), run(source, query, False)  # noqa: FBT003  # exact or not
-        returned.append(len(got) / len(wanted) if wanted else 1.0)
-        recalls.append(len(set(got) & set(wanted)) / len(wanted) if wanted else 1.0)
-    return Recall(index, filtered, form, float(np.mean(returned)), float(np.mean(recalls)))
+    for question in filtered.questions:
+        known = (filtered.name, form, question)
+        if known not in wanted:  # the exact answer is the same for each index
+            wanted[known] = _keys(connection, helper, source, question, exact=True)
+        right, got = wanted[known], _keys(connection, helper, source, question, exact=False)
+        returned.append(len(got) / len(right) if right else 1.0)
+        recalls.append(len(set(got) & set(right)) / len(right) if right else 1.0)
+    plan = explain(connection, helper.statement(source, filtered.questions[0], False))  # noqa: FBT003  # exact or not
+    served = "index" if plan.index_served else "exact"
+    return Recall(index, filtered.name, form, float(np.mean(returned)), float(np.mean(recalls)), served)
 
 
-def _forms(connection, entity):
+def _keys(connection: Connection, helper: Form, source: Select[Any], question: int, *, exact: bool) -> list[Any]:
+    rows = connection.execute(helper.statement(source, question, exact)).fetchmany(K)
+    return [getattr(row, helper.key) for row in rows]
+
+
+def _forms(connection: Connection, entity: Any, source: Select[Any], vectors: Any) -> dict[str, Form]:
     column = entity.embedding
-
-    def ids(statement):
-        return [row.id for row in connection.execute(statement)]
-
-    def grouped(source, query, exact):
-        statement = nearest_per_group(source, column, query, by=entity.document_id, k=K, exact=exact)
-        return [row.document_id for row in connection.execute(statement)]
-
-    def fused(source, query, exact):
-        if exact:
-            return ids(nearest(source, column, query, k=K, exact=True))
-        return ids(hybrid(source, [dense(column, query)], k=K))
-
+    strategy = choose_strategy(connection, source, k=K)
     return {
-        "nearest": lambda source, query, exact: ids(nearest(source, column, query, k=K, exact=exact)),
-        "nearest_per_group": grouped,
-        "nearest_each": lambda source, query, exact: ids(nearest_each(source, column, {1: query}, k=K, exact=exact)),
-        "recommend": lambda source, query, exact: ids(
-            recommend(source, column, positive=[query, 1], negative=[2], k=K, exact=exact)
+        "nearest": Form(lambda source, q, exact: nearest(source, column, vectors[q], k=K, exact=exact)),
+        "nearest, strategy chosen": Form(
+            lambda source, q, exact: nearest(source, column, vectors[q], k=K, exact=exact, strategy=strategy)
         ),
-        "page 2": lambda source, query, exact: ids(page(source, column, query, number=2, size=K, pool=50, exact=exact)),
-        "hybrid, one leg": fused,
+        "nearest, k=100": Form(lambda source, q, exact: nearest(source, column, vectors[q], k=100, exact=exact)),
+        "nearest, within": Form(
+            lambda source, q, exact: nearest(source, column, vectors[q], k=K, within=0.6, exact=exact)
+        ),
+        "like a stored row": Form(
+            lambda source, q, exact: nearest(source, column, embedding_of(entity, q), k=K, exact=exact)
+        ),
+        "nearest_first": Form(lambda source, q, exact: nearest_first(source, column, vectors[q], exact=exact).limit(K)),
+        "page 2": Form(
+            lambda source, q, exact: page(source, column, vectors[q], number=2, size=K, pool=50, exact=exact)
+        ),
+        "nearest_each": Form(lambda source, q, exact: nearest_each(source, column, {1: vectors[q]}, k=K, exact=exact)),
+        "nearest_per_group": Form(
+            lambda source, q, exact: nearest_per_group(source, column, vectors[q], by=entity.module, k=K, exact=exact),
+            "module",
+        ),
+        "recommend": Form(
+            lambda source, q, exact: recommend(
+                source, column, positive=[vectors[q], q], negative=[q + 1], k=K, exact=exact
+            )
+        ),
+        "recommend, best score": Form(
+            lambda source, q, exact: recommend(
+                source, column, positive=[vectors[q], q], negative=[q + 1], k=K, exact=exact, strategy="best_score"
+            )
+        ),
+        "max_sim, 2 vectors": Form(
+            lambda source, q, exact: (_every_document if exact else max_sim)(
+                source, column, [vectors[q], vectors[q - 1]], by=entity.module, k=K
+            ),
+            "module",
+        ),
+        "hybrid, one leg": Form(
+            lambda source, q, exact: (
+                nearest(source, column, vectors[q], k=K, exact=True)
+                if exact
+                else hybrid(source, [dense(column, vectors[q])], k=K)
+            )
+        ),
     }
 
 
-def _source(entity, filtered):
-    statement = select(entity.id, entity.document_id)
-    if filtered == "none":
-        return statement
-    if filtered.startswith("correlated"):
-        return statement.where(entity.topic == 0)
-    return statement.where(entity.share < float(filtered.rstrip("%")) * 10)
+def _every_document(source: Select[Any], column: Any, queries: list[Any], *, by: Any, k: int) -> Select[Any]:
+    """Return the exact answer of max_sim, which has no form of its own for it."""
+    score = sum(func.max(similarity(column, query)) for query in queries)
+    return source.with_only_columns(by).group_by(by).order_by(score.desc(), by).limit(k)
 
 
-def _fill(connection, vectors, dimensions, options):
+def _split(texts: Texts, rows: int) -> tuple[Texts, Texts]:
+    """Return the texts that are stored and those that are asked for, which are not."""
+    cut = min(rows, len(texts.vectors) * 9 // 10)
+    stored, asked = (
+        Texts(texts.packages[part], texts.modules[part], texts.vectors[part]) for part in (slice(cut), slice(cut, None))
+    )
+    return stored, asked
+
+
+def _filters(stored: Texts, asked: Texts, questions: int) -> tuple[Filter, ...]:
+    anything = tuple(range(questions))
+    share = [
+        Filter(
+            f"{percent:g}%",
+            lambda entity, source, below=int(percent * 10): source.where(entity.share < below),
+            anything,
+        )
+        for percent in (50, 10, 1, 0.1)
+    ]
+    return (Filter("none", lambda _, source: source, anything), *share, *_correlated(stored, asked, questions))
+
+
+def _correlated(stored: Texts, asked: Texts, questions: int) -> Iterator[Filter]:
+    """Yield filters by package: the one that holds nearest to 10% of the texts, and nearest to 2%."""
+    counted = Counter(stored.packages.tolist())
+    for aimed in (10, 2):
+        package = min(counted, key=lambda name: abs(counted[name] / len(stored.packages) - aimed / 100))
+        percent = 100 * counted[package] / len(stored.packages)
+        for where, mask in (("inside", asked.packages == package), ("outside", asked.packages != package)):
+            yield Filter(
+                f"package of {percent:.1f}%, asked from {where}",
+                lambda entity, source, package=package: source.where(entity.package == package),
+                tuple(np.flatnonzero(mask)[:questions].tolist()),
+            )
+
+
+def _declare(dimensions: int, options: dict[str, Any]) -> Any:
     class Base(DeclarativeBase):
         pass
 
     class Passage(Base):
         __tablename__ = "recalled"
         id: Mapped[int] = mapped_column(primary_key=True)
-        document_id: Mapped[int] = mapped_column(index=True)
+        module: Mapped[int] = mapped_column(index=True)
+        package: Mapped[str]
         share: Mapped[int]
-        topic: Mapped[int]
         embedding = embedding_column(dimensions, metric="cosine", nullable=False, **options)
 
-    rows = len(vectors)
-    random = np.random.default_rng(4)
-    # a topic is the fiftieth of the rows that lie farthest along one direction, which few queries point to
-    along = vectors @ random.standard_normal(dimensions).astype(np.float32)
-    topic = np.argsort(np.argsort(-along)) * 50 // rows
-    table = Passage.__table__
-    connection.execute(text("DROP TABLE IF EXISTS recalled"))
-    connection.execute(text("SET maintenance_work_mem = '1GB'"))
-    indexes = list(table.indexes)
-    table.indexes.clear()
+    return Passage
+
+
+def _fill(connection: Connection, stored: Texts) -> None:
+    table = _declare(stored.vectors.shape[1], {}).__table__
+    table.drop(connection, checkfirst=True)
     table.create(connection)
+    rows = len(stored.vectors)
     columns = {
         "id": np.arange(rows),
-        "document_id": np.arange(rows) // 5,
-        "share": random.permutation(rows) % 1000,
-        "topic": topic,
+        "module": stored.modules,
+        "package": stored.packages.tolist(),
+        "share": np.random.default_rng(4).permutation(rows) % 1000,
+        "embedding": stored.vectors,
     }
-    copy_rows(connection, table, columns | {"embedding": vectors})
-    for index in indexes:
-        table.indexes.add(index)
-        index.create(connection)
+    copy_rows(connection, table, columns)
     connection.execute(text("VACUUM ANALYZE recalled"))
-    return Passage
+
+
+@contextmanager
+def _indexed(connection: Connection, entity: Any) -> Iterator[None]:
+    connection.execute(text("SET maintenance_work_mem = '1GB'"))
+    (index,) = (index for index in entity.__table__.indexes if describe_index(index) is not None)
+    index.create(connection)
+    connection.execute(text("ANALYZE recalled"))
+    yield
+    index.drop(connection)
+
+
+def tables(recalled: list[dict[str, Any]]) -> str:
+    """Return the report's rows as Markdown, one table an index: recall, rows when some are missing, and the plan."""
+    parts = []
+    for index, group in groupby(recalled, lambda row: row["index"]):
+        rows = list(group)
+        filters = list(dict.fromkeys(row["filtered"] for row in rows))
+        forms = dict.fromkeys(row["form"] for row in rows)
+        lines = [(form, *(_cell(row) for row in rows if row["form"] == form)) for form in forms]
+        parts.append(f"### {index}\n\n{table(('form', *filters), lines)}")
+    return "\n\n".join(parts)
+
+
+def _cell(row: dict[str, Any]) -> str:
+    missing = "" if row["returned"] == 1 else f", rows {row['returned']:.2f}"
+    return f"{row['recall']:.2f}{missing}" + (" e" if row["plan"] == "exact" else "")

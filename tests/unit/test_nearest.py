@@ -248,7 +248,7 @@ def test_an_exact_search_keeps_offset_and_tie_breaks():
     )
 
 
-def test_ivfflat_visits_a_third_of_its_lists_and_goes_on_until_k():
+def test_ivfflat_visits_six_tenths_of_its_lists_and_goes_on_until_k():
     statement = nearest(Note.__table__, Note.__table__.c.lists, QUERY, k=10)
     assert (
         "set_config('ivfflat.probes', CAST(greatest(CAST(nullif(current_setting('ivfflat.probes', true), '') AS INTEGER), "
@@ -257,8 +257,13 @@ def test_ivfflat_visits_a_third_of_its_lists_and_goes_on_until_k():
         "set_config('ivfflat.iterative_scan', 'relaxed_order', true) ELSE set_config('ivfflat.probes', '32768', true) END"
     ) in sql(statement)
     assert "hnsw" not in sql(statement)
-    assert parameters(statement)["param_2"] == 20
+    assert parameters(statement)["param_2"] == 36
     assert parameters(nearest(Note, Note.lists, QUERY, k=10, probes=3))["param_2"] == "3"
+
+
+def test_ivfflat_visits_eight_tenths_of_its_lists_under_a_filter():
+    statement = nearest(select(Note).where(Note.id > 5), Note.lists, QUERY, k=10)
+    assert parameters(statement)["param_2"] == 48
 
 
 def test_a_column_without_a_known_index_tells_both_methods():

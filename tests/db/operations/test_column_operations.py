@@ -157,6 +157,49 @@ def test_what_belongs_to_the_name_stays_with_it(alembic_project, columns, catalo
 
 
 @pytest.mark.usefixtures("replacement")
+def test_what_analyze_was_told_of_the_name_stays_with_it_and_the_storage_with_the_vectors(alembic_project, catalog):
+    def settings():
+        with catalog.engine.connect() as connection:
+            rows = connection.execute(
+                text(
+                    "SELECT attname, coalesce(attstattarget, -1), attoptions, attstorage FROM pg_attribute"
+                    " WHERE attrelid = 'document'::regclass AND attname LIKE 'emb%' ORDER BY attname"
+                )
+            )
+            return [tuple(row) for row in rows]
+
+    catalog.execute("ALTER TABLE document ALTER embedding SET STATISTICS 17")
+    catalog.execute("ALTER TABLE document ALTER embedding SET (n_distinct = -0.5, n_distinct_inherited = 3)")
+    catalog.execute("ALTER TABLE document ALTER embedding_v2 SET (n_distinct = 9)")
+    catalog.execute("ALTER TABLE document ALTER embedding SET STORAGE PLAIN")
+    before = settings()
+    alembic_project.revision(SWAP, SWAP)
+    alembic_project.upgrade()
+    assert settings() == [
+        ("embedding", 17, ["n_distinct=-0.5", "n_distinct_inherited=3"], "e"),
+        ("embedding_v2", -1, ["n_distinct=9"], "p"),
+    ]
+    alembic_project.downgrade()
+    assert settings() == before
+
+
+@pytest.mark.usefixtures("documents")
+def test_a_default_that_no_longer_suits_is_refused(alembic_project, catalog, columns):
+    catalog.execute("ALTER TABLE document ADD COLUMN embedding_v2 vector(2)")
+    catalog.execute("ALTER TABLE document ALTER embedding SET DEFAULT '[1,2,3]'")
+    before = columns()
+    alembic_project.revision(SWAP)
+    with pytest.raises(MigrationError) as error:
+        alembic_project.upgrade()
+    assert str(error.value) == (
+        "The default '[1,2,3]'::vector does not suit the type vector(2), so that the columns of 'document' were not "
+        "swapped. A default stays with the name of its column, and every insert that relies on it would fail. Drop the "
+        "default of 'embedding' and 'embedding_v2' in this revision before the swap, and set one that suits after it."
+    )
+    assert columns() == before
+
+
+@pytest.mark.usefixtures("replacement")
 def test_a_live_column_that_is_not_null_waits_for_the_last_new_vector(alembic_project, columns, catalog):
     catalog.execute("ALTER TABLE document ALTER embedding SET NOT NULL")
     catalog.execute("UPDATE document SET embedding_v2 = NULL WHERE id = 7")
