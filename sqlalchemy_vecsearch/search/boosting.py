@@ -33,6 +33,9 @@ _Columns = TypeVarTuple("_Columns")
 _POOL: Final = 10
 _SMALLEST_POOL: Final = 100
 
+_MOST_HALVES: Final = 100.0
+"""What is left of a weight after so many half-lives changes no score; after 1,075 PostgreSQL reports an underflow."""
+
 
 @overload
 def boosted(
@@ -150,7 +153,7 @@ def recency(
         )
     today = func.now() if now is None else literal(now)
     age = func.greatest(extract("epoch", today - column), 0, type_=Float(53))
-    halves = age / literal(seconds, Float(53))
+    halves = func.least(age / literal(seconds, Float(53)), literal(_MOST_HALVES, Float(53)), type_=Float(53))
     fresh: ColumnElement[float] = literal(float(weight), Float(53)) * func.power(
         literal(0.5, Float(53)), halves, type_=Float(53)
     )

@@ -62,6 +62,7 @@ class DenseLeg:
     query: Query
     vector: ColumnElement[Any]
     effort: Effort
+    exact: bool = False
 
     @property
     def element(self) -> Any:
@@ -83,8 +84,8 @@ class DenseLeg:
         own = statement.where(*exclusions(self.query, self.vector, self.searched)[1:])
         search = Search(own, self.searched, self.vector, count)
         score = similarity_of(search.distance, self.searched).label("score")
-        scanned = scan_count(search, count)
-        found, _ = limited_candidates(search, self.effort, scanned, score)
+        scanned = count if self.exact else scan_count(search, count)
+        found, _ = limited_candidates(search, self.effort, scanned, score, exact=self.exact)
         if scanned == count:
             return found
         rows = inline(found, f"{self.name}_candidates")
@@ -100,6 +101,7 @@ def dense(
     query: Query,
     *,
     metric: Metric | str | None = None,
+    exact: bool = False,
     ef_search: int | None = None,
     probes: int | None = None,
     name: str = "dense",
@@ -112,6 +114,7 @@ def dense(
         column: the embedding column.
         query: a vector, ``embedding_of(...)``, or an SQL expression.
         metric: None takes the declared metric.
+        exact: True compares every row that passes the filter.
         ef_search: candidates of an HNSW scan, 1 to 1000; raised to what the leg contributes.
         probes: lists of an IVFFlat scan, 1 to 32768.
         name: what its columns and its weight are called; give two dense legs two names.
@@ -122,8 +125,8 @@ def dense(
         SettingsError: a setting is out of its range.
         VectorValueError: the query is no vector of the column's length.
     """
-    searched = searched_column(column, metric)
-    return DenseLeg(name, searched, query, bound_query(query, searched), checked_effort(ef_search, probes))
+    searched = searched_column(column, metric, exact=exact)
+    return DenseLeg(name, searched, query, bound_query(query, searched), checked_effort(ef_search, probes), exact)
 
 
 def sparse(
@@ -131,6 +134,7 @@ def sparse(
     query: Query,
     *,
     metric: Metric | str | None = None,
+    exact: bool = False,
     ef_search: int | None = None,
     name: str = "sparse",
 ) -> DenseLeg:
@@ -140,6 +144,7 @@ def sparse(
         column: a column of the storage "sparsevec".
         query: a sparse vector, ``embedding_of(...)``, or an SQL expression.
         metric: None takes the declared metric.
+        exact: True compares every row that passes the filter.
         ef_search: candidates of an HNSW scan, 1 to 1000; raised to what the leg contributes.
         name: what its columns and its weight are called.
 
@@ -149,7 +154,7 @@ def sparse(
         SettingsError: a setting is out of its range.
         VectorValueError: the query is no vector of the column's length.
     """
-    leg = dense(column, query, metric=metric, ef_search=ef_search, name=name)
+    leg = dense(column, query, metric=metric, exact=exact, ef_search=ef_search, name=name)
     if leg.searched.storage is Storage.SPARSEVEC:
         return leg
     raise SearchError(

@@ -23,7 +23,7 @@ from sqlalchemy_vecsearch.search.typing import returns_any_and_float_like
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from sqlalchemy import ColumnElement, FromClause
+    from sqlalchemy import CTE, ColumnElement, FromClause
 
     from sqlalchemy_vecsearch.metrics import Metric
     from sqlalchemy_vecsearch.search.options import MaxSimOptions
@@ -59,6 +59,7 @@ def max_sim(  # type: ignore[misc]  # _shape is no real parameter: it lets pyrig
     k: int,
     candidates: int | None = None,
     metric: Metric | str | None = None,
+    exact: bool = False,
     ef_search: int | None = None,
     probes: int | None = None,
 ) -> Any:
@@ -79,6 +80,7 @@ def max_sim(  # type: ignore[misc]  # _shape is no real parameter: it lets pyrig
         k: how many documents, 1 or more.
         candidates: how many rows to look at for each vector; None takes ``4 * k``, and at least 40.
         metric: None takes the declared metric; similarities are those of ``similarity()``.
+        exact: True scores all documents that pass the filter.
         ef_search: candidates of each HNSW scan, 1 to 1000. None takes as many as it needs.
         probes: lists of each IVFFlat scan, 1 to 32768.
 
@@ -105,7 +107,7 @@ def max_sim(  # type: ignore[misc]  # _shape is no real parameter: it lets pyrig
             "A document is scored by its best match for each of them. "
             "Pass at least one; a model for late interaction makes one for each token."
         )
-    statement, searched = prepared(source, column, metric)
+    statement, searched = prepared(source, column, metric, exact=exact)
     refuse_lock(
         statement,
         "A search by late interaction returns keys and scores, and no row that a lock could be for.",
@@ -117,16 +119,24 @@ def max_sim(  # type: ignore[misc]  # _shape is no real parameter: it lets pyrig
     search = Search(statement, searched, queries.c.vector, count)
     search = restricted(search, group.is_not(None)) if nullable else search
     effort = checked_effort(ef_search, probes)
-    found = found_for_each(search, queries, effort, columns=(group.label("of_group"),)).rows
-    documents = materialized(select(found.c.of_group).distinct(), "documents")
-    enough = select(func.count()).select_from(documents).scalar_subquery() >= int(k)
-    near = inline(_scored(search, group, queries, "near", enough, group == documents.c.of_group).limit(int(k)), "near")
-    rest = inline(_scored(search, group, queries, "other", ~enough), "rest")
-    either = inline(union_all(near.select(), rest.select()), "either")
-    best = materialized(either.select().limit(int(k)), "best")
+    if exact:
+        best = materialized(_scored(search, group, queries, "every").limit(int(k)), "best")
+    else:
+        found = found_for_each(search, queries, effort, columns=(group.label("of_group"),)).rows
+        best = _best(search, group, queries, found, int(k))
     name = getattr(by, "key", None) or "document"
     document = best.c.of_group.label(name)
     return select(document, best.c.score).order_by(best.c.score.desc(), best.c.of_group)
+
+
+def _best(search: Search, group: ColumnElement[Any], queries: FromClause, found: FromClause, k: int) -> CTE:
+    """Return the best documents: those of the rows that are found, or all of them where these are too few."""
+    documents = materialized(select(found.c.of_group).distinct(), "documents")
+    enough = select(func.count()).select_from(documents).scalar_subquery() >= k
+    near = inline(_scored(search, group, queries, "near", enough, group == documents.c.of_group).limit(k), "near")
+    rest = inline(_scored(search, group, queries, "other", ~enough), "rest")
+    either = inline(union_all(near.select(), rest.select()), "either")
+    return materialized(either.select().limit(k), "best")
 
 
 def _scored(search: Search, group: ColumnElement[Any], queries: FromClause, name: str, *conditions: Any) -> Statement:

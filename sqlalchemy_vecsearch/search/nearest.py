@@ -131,7 +131,8 @@ def nearest(  # type: ignore[misc]  # _shape is no real parameter: it lets pyrig
     statement = (
         statement.where(*exclusions(query, vector, searched)) if isinstance(query, StoredEmbedding) else statement
     )
-    search = Search(statement, searched, vector, k, within)
+    # numbers of one type each: an int would be another parameter, and another compiled statement
+    search = Search(statement, searched, vector, int(k), None if within is None else float(within))
     if exact or strategy is Strategy.EXACT:
         return exact_form(search)
     effort = Effort(ef_search=ef_search, probes=probes, max_scan_tuples=max_scan_tuples, strict=strict)

@@ -24,17 +24,16 @@ __all__ = [
 ]
 
 
-class _HnswOptions(TypedDict, total=False):
+class NearestFirstOptions(TypedDict, total=False):
+    """The keyword arguments of ``nearest_first``."""
+
     metric: Metric | str | None
+    exact: bool
     ef_search: int | None
 
 
-class _IndexOptions(_HnswOptions, total=False):
+class _SearchOptions(NearestFirstOptions, total=False):
     probes: int | None
-
-
-class _SearchOptions(_IndexOptions, total=False):
-    exact: bool
 
 
 class NearestOptions(_SearchOptions, total=False):
@@ -46,12 +45,6 @@ class NearestOptions(_SearchOptions, total=False):
     strict: bool
     oversample: int | None
     strategy: Strategy | None
-
-
-class NearestFirstOptions(_HnswOptions, total=False):
-    """The keyword arguments of ``nearest_first``."""
-
-    exact: bool
 
 
 class GroupOptions(_SearchOptions, total=False):
@@ -109,7 +102,7 @@ class CountOptions(_SearchOptions, total=False):
     at_most: int
 
 
-class MaxSimOptions(_IndexOptions, total=False):
+class MaxSimOptions(_SearchOptions, total=False):
     """The keyword arguments of ``max_sim``."""
 
     by: Required[Any]  # Any: a mapped attribute or a column

@@ -22,19 +22,23 @@ def vectors():
 
 
 @pytest.fixture(scope="module")
-def connection(vecsearch_databases, vectors):
+def engine(vecsearch_databases, vectors):
     url = vecsearch_databases.create()
     engine = create_engine(url)
     item.metadata.create_all(engine)
     with engine.begin() as connection:
         rows = [{"id": i, "category": 6 + i % 4, "embedding": v.tolist()} for i, v in enumerate(vectors)]
         connection.execute(insert(item), rows)
-    with engine.connect() as connection:
         connection.execute(text("ANALYZE item"))
-        connection.commit()
-        yield connection
+    yield engine
     engine.dispose()
     vecsearch_databases.drop(url)
+
+
+@pytest.fixture
+def connection(engine):
+    with engine.connect() as connection:
+        yield connection
 
 
 def nearest_ids(vectors, query, k, categories):

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 import searched_corpus
+import situations
 from sqlalchemy import create_engine, make_url
+from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.orm import Session
 
 
@@ -13,6 +15,18 @@ def corpus(vecsearch_databases):
     url = vecsearch_databases.create()
     articles, chunks = searched_corpus.build(url)
     yield url, articles, chunks
+    vecsearch_databases.drop(url)
+
+
+@pytest.fixture(scope="session")
+def situations_url(vecsearch_databases):
+    """Give the URL of a database with the tables of situations, filled."""
+    url = vecsearch_databases.create()
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        situations.fill(connection)
+    engine.dispose()
+    yield url
     vecsearch_databases.drop(url)
 
 
@@ -30,8 +44,21 @@ def session(corpus_engine):
 
 
 @pytest.fixture
-def async_url(corpus):
-    return make_url(corpus[0]).set(drivername="postgresql+asyncpg")
+def async_driver():
+    return "asyncpg"
+
+
+@pytest.fixture
+def async_url(corpus, async_driver):
+    return make_url(corpus[0]).set(drivername=f"postgresql+{async_driver}")
+
+
+@pytest.fixture
+async def async_engine(async_url):
+    """Give an async engine that is disposed within the test's event loop, however the test ends."""
+    engine = create_async_engine(async_url)
+    yield engine
+    await engine.dispose()
 
 
 @pytest.fixture(scope="session")

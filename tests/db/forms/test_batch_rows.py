@@ -1,7 +1,7 @@
 import pytest
 from searched_corpus import Article, Chunk, pages, plan_of
 from sqlalchemy import null, select, union_all
-from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased, joinedload
 
 from sqlalchemy_vecsearch import VECTOR, nearest, nearest_each
@@ -101,12 +101,10 @@ def test_batches_run_on_other_drivers(make_engine, corpus, chunks, driver):
         assert [tuple(row[:2]) for row in connection.execute(statement)] == [("a", 0), ("b", 9)]
 
 
-async def test_batches_run_on_asyncpg(async_url, chunks):
-    engine = create_async_engine(async_url)
-    async with AsyncSession(engine) as session:
+async def test_batches_run_on_asyncpg(async_engine, chunks):
+    async with AsyncSession(async_engine) as session:
         statement = nearest_each(Chunk, Chunk.embedding, {1: chunks[0], 2: chunks[9]}, k=1)
         rows = (await session.execute(statement)).all()
-    await engine.dispose()
     assert [(key, chunk.id) for key, chunk, _ in rows] == [(1, 0), (2, 9)]
 
 

@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 from searched_corpus import NOW, Article, Chunk, plan_of
 from sqlalchemy import Date, case, cast, null, select
-from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from sqlalchemy_vecsearch import boosted, nearest, recency
 
@@ -37,16 +37,20 @@ def test_times_in_the_future_count_as_now_and_dates_do_too(session):
     assert row.dates == pytest.approx(0.5)
 
 
+def test_rows_of_long_ago_have_no_boost_left(session, query):
+    fresh = recency(Article.published, half_life=timedelta(seconds=1), now=NOW + timedelta(days=20_000))
+    rows = session.execute(boosted(Article, Article.embedding, query, boost=fresh, k=10)).all()
+    assert [score for *_, score in rows] == pytest.approx([1 - distance for _, distance, _ in rows])
+
+
 def test_now_is_the_time_of_the_server_unless_another_is_given(session):
     aged = recency(Article.published, half_life=timedelta(days=365), weight=8)
     assert 0 < session.scalar(select(aged).where(Article.id == 0)) <= 8
 
 
-async def test_boosted_searches_run_on_asyncpg(async_url, query):
-    engine = create_async_engine(async_url)
-    async with AsyncSession(engine) as session:
+async def test_boosted_searches_run_on_asyncpg(async_engine, query):
+    async with AsyncSession(async_engine) as session:
         rows = (await session.execute(boosted(Article, Article.embedding, query, boost=FRESH, k=10))).all()
-    await engine.dispose()
     assert len(rows) == 10
 
 

@@ -2,12 +2,10 @@
 
 import numpy as np
 import pytest
-import situations
 from situations import DIMENSIONS, ROWS, SITUATIONS, Item
 from sqlalchemy import create_engine, make_url, select
-from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session, joinedload, raiseload, selectinload
-from sqlalchemy.pool import NullPool
 
 from sqlalchemy_vecsearch import (
     RRF,
@@ -16,6 +14,7 @@ from sqlalchemy_vecsearch import (
     count_within,
     dense,
     embedding_of,
+    explain,
     fulltext,
     hybrid,
     max_sim,
@@ -32,44 +31,46 @@ from sqlalchemy_vecsearch import (
 QUERY, OTHER, THIRD = np.random.default_rng(12).normal(size=(3, DIMENSIONS)).astype(np.float32).tolist()
 
 
-def legs(at):
-    return [dense(at["embedding"], QUERY), fulltext(at["fts"], "amber", language="english")]
+def legs(at, **options):
+    return [dense(at["embedding"], QUERY, **options), fulltext(at["fts"], "amber", language="english")]
+
+
+def recommended(at, **options):
+    examples = {"positive": [at.identity(1), QUERY], "negative": [at.identity(7)]}
+    return recommend(at.source, at["embedding"], **examples, k=10, **options)
+
+
+def grouped(at, **options):
+    return nearest_per_group(at.german, at["embedding"], QUERY, by=at["parent_id"], k=4, per_group=2, **options)
 
 
 FORMS = {
-    "nearest": lambda at: nearest(at.source, at["embedding"], QUERY, k=10),
-    "nearest, filtered": lambda at: nearest(at.german, at["embedding"], QUERY, k=10),
-    "nearest, within a distance": lambda at: nearest(at.source, at["embedding"], QUERY, k=10, within=0.5),
-    "nearest, exact": lambda at: nearest(at.german, at["embedding"], QUERY, k=10, exact=True),
-    "nearest, after some": lambda at: nearest(at.german.offset(5), at["embedding"], QUERY, k=10),
-    "like a stored row": lambda at: nearest(at.source, at["embedding"], embedding_of(at.entity, at.identity(7)), k=10),
-    "in two stages": lambda at: nearest(at.source, at["bits"], QUERY, k=10),
-    "one of each group": lambda at: nearest_per_group(at.source, at["embedding"], QUERY, by=at["parent_id"], k=10),
-    "some of each group": lambda at: nearest_per_group(
-        at.german, at["embedding"], QUERY, by=at["parent_id"], k=4, per_group=2
+    "nearest": lambda at, **options: nearest(at.source, at["embedding"], QUERY, k=10, **options),
+    "nearest, filtered": lambda at, **options: nearest(at.german, at["embedding"], QUERY, k=10, **options),
+    "nearest, within": lambda at, **options: nearest(at.source, at["embedding"], QUERY, k=10, within=0.5, **options),
+    "nearest, after some": lambda at, **options: nearest(at.german.offset(5), at["embedding"], QUERY, k=10, **options),
+    "like a stored row": lambda at, **options: nearest(
+        at.source, at["embedding"], embedding_of(at.entity, at.identity(7)), k=10, **options
     ),
-    "groups, exact": lambda at: nearest_per_group(
-        at.german, at["embedding"], QUERY, by=at["parent_id"], k=4, per_group=2, exact=True
+    "in two stages": lambda at, **options: nearest(at.source, at["bits"], QUERY, k=10, **options),
+    "one of each group": lambda at, **options: nearest_per_group(
+        at.source, at["embedding"], QUERY, by=at["parent_id"], k=10, **options
     ),
-    "a batch": lambda at: nearest_each(at.german, at["embedding"], {"a": QUERY, "b": OTHER}, k=5),
-    "an average": lambda at: recommend(
-        at.source, at["embedding"], positive=[at.identity(1), QUERY], negative=[at.identity(7)], k=10
+    "some of each group": grouped,
+    "a batch": lambda at, **options: nearest_each(at.german, at["embedding"], {"a": QUERY, "b": OTHER}, k=5, **options),
+    "an average": recommended,
+    "the best score": lambda at, **options: recommended(at, strategy="best_score", **options),
+    "hybrid": lambda at, **options: hybrid(at.german, legs(at, **options), k=10, fusion=RRF(60, {"fulltext": 0.9})),
+    "a page": lambda at, **options: page(at.source, at["embedding"], QUERY, number=2, size=7, pool=50, **options),
+    "nearest first": lambda at, **options: nearest_first(at.german, at["embedding"], QUERY, **options),
+    "boosted": lambda at, **options: boosted(
+        at.source, at["embedding"], QUERY, boost=at["parent_id"] * 0.01, k=10, pool=50, **options
     ),
-    "the best score": lambda at: recommend(
-        at.source,
-        at["embedding"],
-        positive=[at.identity(1), QUERY],
-        negative=[at.identity(7)],
-        k=10,
-        strategy="best_score",
+    "pairs": lambda at, **options: similar_pairs(at.source, at["embedding"], within=0.2, **options),
+    "a count": lambda at, **options: count_within(at.german, at["embedding"], QUERY, within=0.8, **options),
+    "late interaction": lambda at, **options: max_sim(
+        at.german, at["embedding"], [QUERY, OTHER, THIRD], by=at["parent_id"], k=5, **options
     ),
-    "hybrid": lambda at: hybrid(at.german, legs(at), k=10, fusion=RRF(60, {"fulltext": 0.9})),
-    "a page": lambda at: page(at.source, at["embedding"], QUERY, number=2, size=7, pool=50),
-    "nearest first": lambda at: nearest_first(at.german, at["embedding"], QUERY),
-    "boosted": lambda at: boosted(at.source, at["embedding"], QUERY, boost=at["parent_id"] * 0.01, k=10, pool=50),
-    "pairs": lambda at: similar_pairs(at.source, at["embedding"], within=0.2),
-    "a count": lambda at: count_within(at.german, at["embedding"], QUERY, within=0.8),
-    "late interaction": lambda at: max_sim(at.german, at["embedding"], [QUERY, OTHER, THIRD], by=at["parent_id"], k=5),
 }
 AGGREGATES = {"a count", "late interaction"}
 NOT_ONE_ENTITY = {"a joined class beside it", "two classes and no join"}
@@ -78,28 +79,24 @@ LOCKING = {"locked rows", "rows locked past those of others"}
 
 
 @pytest.fixture(scope="module")
-def url(vecsearch_databases):
-    url = vecsearch_databases.create()
-    engine = create_engine(url)
-    with engine.begin() as connection:
-        situations.fill(connection)
-    engine.dispose()
-    yield url
-    vecsearch_databases.drop(url)
-
-
-@pytest.fixture(scope="module")
-def engine(url):
-    engine = create_engine(url)
+def engine(situations_url):
+    engine = create_engine(situations_url)
     yield engine
     engine.dispose()
 
 
+@pytest.fixture
+def async_url(situations_url):
+    return make_url(situations_url).set(drivername="postgresql+asyncpg")
+
+
 @pytest.fixture(scope="module")
 def wanted(engine):
-    """Give what each form finds over the plain class."""
+    """Give what each form finds over the plain class when it compares every row."""
     with Session(engine) as session:
-        return {name: found(session.execute(form(SITUATIONS["a class"])), name) for name, form in FORMS.items()}
+        return {
+            name: found(session.execute(form(SITUATIONS["a class"], exact=True)), name) for name, form in FORMS.items()
+        }
 
 
 def found(result, form, seen=lambda row: True, *, unique=False):
@@ -146,16 +143,26 @@ def test_a_form_finds_the_same_rows_in_every_situation(engine, wanted, form, sit
     assert rows
 
 
+@pytest.mark.parametrize("situation", [name for name in SITUATIONS if name not in LOCKING])
+@pytest.mark.parametrize("form", FORMS)
+def test_a_form_that_compares_every_row_uses_no_index_of_vectors(engine, wanted, form, situation):
+    at = SITUATIONS[situation]
+    if refusal(form, situation):
+        return
+    with Session(engine) as session:
+        rows = found(session.execute(FORMS[form](at, exact=True)), form, at.seen, unique=at.unique)
+        assert not explain(session, FORMS[form](at, exact=True)).index_served
+    assert rows == wanted[form]
+
+
 @pytest.mark.parametrize("situation", ["a class", "a relationship, loaded by a join", "locked rows"])
 @pytest.mark.parametrize("form", FORMS)
-async def test_a_form_finds_the_same_rows_in_an_async_session(url, wanted, form, situation):
+async def test_a_form_finds_the_same_rows_in_an_async_session(async_engine, wanted, form, situation):
     if refusal(form, situation):
         return
     at = SITUATIONS[situation]
-    engine = create_async_engine(make_url(url).set(drivername="postgresql+asyncpg"), poolclass=NullPool)
-    async with AsyncSession(engine) as session:
+    async with AsyncSession(async_engine) as session:
         rows = found(await session.execute(FORMS[form](at)), form, at.seen)
-    await engine.dispose()
     assert rows == wanted[form]
 
 
@@ -168,7 +175,7 @@ def test_pages_of_a_stream_hold_the_same_rows_in_every_situation(engine, wanted,
 
 
 MORE_THAN_RETURNED = {
-    "nearest, within a distance",  # the threshold stands outside the level that locks
+    "nearest, within",  # the threshold stands outside the level that locks
     "nearest, after some",  # PostgreSQL locks what OFFSET passes over
     "a page",
 }

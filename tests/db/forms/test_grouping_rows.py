@@ -3,7 +3,7 @@ from collections import Counter
 import pytest
 from searched_corpus import ARTICLES, Article, Chunk, pages, plan_of
 from sqlalchemy import func, insert, select
-from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from sqlalchemy_vecsearch import nearest_per_group
@@ -82,11 +82,9 @@ def test_a_core_table_with_a_composite_key_is_grouped(session, query):
     assert rows == session.execute(exact).all()
 
 
-async def test_groups_are_found_on_asyncpg(async_url, query):
-    engine = create_async_engine(async_url)
-    async with AsyncSession(engine) as session:
+async def test_groups_are_found_on_asyncpg(async_engine, query):
+    async with AsyncSession(async_engine) as session:
         rows = (await session.execute(groups(query, k=10, per_group=2))).all()
-    await engine.dispose()
     assert Counter(Counter(row.Chunk.article_id for row in rows).values()) == {2: 10}
 
 

@@ -3,7 +3,7 @@ import pytest
 from pgvector import SparseVector
 from searched_corpus import Article, plan_of
 from sqlalchemy import func, select, text
-from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased, joinedload
 
 from sqlalchemy_vecsearch import (
@@ -152,9 +152,8 @@ def test_a_core_table_is_searched(session, query):
     assert list(rows[0]._mapping)[:3] == ["id", "title", "score"]
 
 
-async def test_hybrid_searches_run_on_asyncpg(async_url, query):
-    engine = create_async_engine(async_url)
-    async with AsyncSession(engine) as session:
+async def test_hybrid_searches_run_on_asyncpg(async_engine, query):
+    async with AsyncSession(async_engine) as session:
         legs = [
             dense(Article.embedding, query),
             sparse(Article.sparse, SPARSE),
@@ -162,7 +161,6 @@ async def test_hybrid_searches_run_on_asyncpg(async_url, query):
             trigram(Article.title, "ambr"),
         ]
         rows = (await session.execute(hybrid(Article, legs, k=10))).all()
-    await engine.dispose()
     assert len(rows) == 10
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from searched_corpus import CHUNKS_OF_EACH, Article, Chunk, plan_of
 from sqlalchemy import insert, select
-from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from sqlalchemy_vecsearch import max_sim
 
@@ -53,11 +53,9 @@ def test_the_documents_themselves_are_joined_to_the_result(session, chunks):
     assert len(rows) == 3
 
 
-async def test_late_interaction_runs_on_asyncpg(async_url, chunks):
-    engine = create_async_engine(async_url)
-    async with AsyncSession(engine) as session:
+async def test_late_interaction_runs_on_asyncpg(async_engine, chunks):
+    async with AsyncSession(async_engine) as session:
         rows = (await session.execute(scored([chunks[5], chunks[9]], k=4))).all()
-    await engine.dispose()
     assert len(rows) == 4
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from searched_corpus import Article, Chunk, pages, plan_of
 from sqlalchemy import create_engine, delete, select, text
-from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session, selectinload
 
 from sqlalchemy_vecsearch import SearchError, diversify, nearest, nearest_first, page, stream
@@ -145,19 +145,17 @@ def test_a_stream_needs_a_transaction(corpus, query):
     )
 
 
-@pytest.mark.parametrize("driver", ["asyncpg", "psycopg"])
-async def test_async_sessions_stream_under_async_for(async_url, query, driver):
-    engine = create_async_engine(async_url.set(drivername=f"postgresql+{driver}"))
+@pytest.mark.parametrize("async_driver", ["asyncpg", "psycopg"])
+async def test_async_sessions_stream_under_async_for(async_engine, query):
     ids = []
-    async with AsyncSession(engine) as session:
+    async with AsyncSession(async_engine) as session:
         async for rows in stream(session, nearest_first(select(Chunk.id), Chunk.embedding, query), 100):
             ids += [row.id for row in rows]
             if len(ids) >= 1000:
                 break
         sorting = await session.scalar(text("SELECT current_setting('enable_sort')"))
-    async with engine.connect() as connection:
+    async with async_engine.connect() as connection:
         found = [len(rows) async for rows in stream(connection, nearest(Chunk, Chunk.embedding, query, k=3), 2)]
-    await engine.dispose()
     assert len(set(ids)) == 1000
     assert sorting == "on"
     assert found == [2, 1]

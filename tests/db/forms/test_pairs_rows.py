@@ -1,7 +1,7 @@
 import numpy as np
 from searched_corpus import Chunk, pages, plan_of
 from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from sqlalchemy_vecsearch import similar_pairs
 
@@ -43,12 +43,10 @@ def test_no_pairs_are_found_where_there_are_none(session):
     assert session.execute(similar_pairs(source, Chunk.embedding, within=2)).all() == []
 
 
-async def test_pairs_are_found_on_asyncpg(async_url):
-    engine = create_async_engine(async_url)
-    async with AsyncSession(engine) as session:
+async def test_pairs_are_found_on_asyncpg(async_engine):
+    async with AsyncSession(async_engine) as session:
         statement = similar_pairs(select(Chunk).where(Chunk.id < 100), Chunk.embedding, within=0.05)
         rows = (await session.execute(statement)).all()
-    await engine.dispose()
     assert rows
     assert all(one.article_id == other.article_id for one, other, _ in rows)
 

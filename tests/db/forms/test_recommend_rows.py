@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from searched_corpus import ARTICLES, Article, pages, plan_of
 from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from sqlalchemy_vecsearch import nearest, recommend
 
@@ -77,11 +77,9 @@ def test_a_core_table_with_a_composite_key_is_recommended_from(session, strategy
 
 
 @pytest.mark.parametrize("strategy", ["average", "best_score"])
-async def test_recommendations_run_on_asyncpg(async_url, articles, strategy):
-    engine = create_async_engine(async_url)
-    async with AsyncSession(engine) as session:
+async def test_recommendations_run_on_asyncpg(async_engine, articles, strategy):
+    async with AsyncSession(async_engine) as session:
         rows = (await session.execute(recommended([3, articles[5]], [8], strategy=strategy))).all()
-    await engine.dispose()
     assert len(rows) == 10
 
 

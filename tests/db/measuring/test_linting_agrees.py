@@ -35,7 +35,6 @@ UNSERVED = [
     select(Doc.id).order_by(func.coalesce(D, 1)).limit(5),
     select(Doc.id).order_by(cast(D, Integer)).limit(5),
     select(Doc.id).order_by(func.cosine_distance(Doc.embedding, cast(QUERY, VECTOR))).limit(5),
-    select(Doc.id).order_by(D),
     select(Doc.id).order_by(Doc.lang, D).limit(5),
     select(Doc.lang).group_by(Doc.lang).order_by(func.min(D)).limit(5),
     select(Doc.id).join(GIVEN, true()).order_by(distance(Doc.embedding, GIVEN.c.v)).limit(5),
@@ -62,3 +61,11 @@ def test_what_has_no_finding_is_served_by_the_index(session, statement):
 def test_what_has_a_finding_is_read_whole(session, statement):
     assert lint(statement) != []
     assert not explain(session, statement).index_served
+
+
+def test_what_has_no_limit_is_read_whole_or_cut_short_by_the_index(session):
+    statement = select(Doc.id).order_by(D)
+    assert [finding.rule for finding in lint(statement)] == ["missing_limit"]
+    plan = explain(session, statement)
+    # PostgreSQL 16 with pgvector 0.7 scans the index, which returns no more rows than ef_search
+    assert not plan.index_served or plan.unlimited == ("ix_doc_embedding",)
