@@ -10,6 +10,7 @@ from alembic_ops.canonical import Refusal, Wish, canonical, normalised
 from alembic_ops.catalog import current_indexes
 from alembic_ops.declared import declared_indexes
 from alembic_ops.diff import index_changes
+from alembic_ops.state import IndexDefinition, IndexState
 
 
 def items(name="items", schema=None):
@@ -200,3 +201,29 @@ def test_every_driver_reads_the_same_states(make_engine, driver):
         (found,) = current_indexes(connection, {None})
     assert canonical(found.definition) == definition
     assert found.name == "Ix % 1"
+
+
+def half_where(table_name, predicate, expression="(embedding::halfvec(3))"):
+    definition = IndexDefinition(
+        method="hnsw", operator_class="halfvec_l2_ops", expression=expression, predicate=predicate
+    )
+    return Wish(state=IndexState(name="ix", table_name=table_name, definition=definition))
+
+
+def test_one_sql_over_columns_of_several_types_means_something_else_in_each_table(engine):
+    types = {"short": "varchar(10)", "long": "varchar(20)", "sorted": 'varchar(10) COLLATE "C"', "unlimited": "text"}
+    with engine.connect() as connection:
+        for name, type_ in types.items():
+            connection.execute(text(f"CREATE TABLE {name} (id int, kind {type_}, embedding vector(3))"))
+        wishes = [half_where(name, "KIND = 'a' AND id>1") for name in types]
+        found = [definition.predicate for definition in normalised(connection, wishes * 2)]
+    expected = ["kind::text = 'a'::text AND id > 1"] * 3 + ["kind = 'a'::text AND id > 1"]
+    assert found == expected * 2
+
+
+def test_a_column_in_a_spelling_that_only_the_server_knows_is_found_in_the_whole_table(engine):
+    with engine.connect() as connection:
+        connection.execute(text("CREATE TABLE items (id int, embedding vector(3))"))
+        wish = half_where("items", "id > 1", expression='(U&"\\0065mbedding"::halfvec(3))')
+        (found,) = normalised(connection, [wish])
+    assert (found.expression, found.predicate) == ("(embedding::halfvec(3))", "id > 1")
