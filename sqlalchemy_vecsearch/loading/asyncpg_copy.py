@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy.util import await_only
 
+from sqlalchemy_vecsearch.types.arrays import holds_vectors
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
+    from sqlalchemy import Column
+
     from sqlalchemy_vecsearch.loading.encoding import RowStream
-    from sqlalchemy_vecsearch.loading.target import CopyTarget
+    from sqlalchemy_vecsearch.loading.target import CopyTarget, ServerColumn
 
-__all__ = ["STAND_INS", "copy_blocks", "copy_stream"]
+__all__ = ["copy_blocks", "copy_stream", "stand_in"]
 
-STAND_INS: Final = {"vector": "real[]", "halfvec": "real[]", "sparsevec": "text"}
-"""The types that rows are staged as, because asyncpg can send them whether or not a codec is registered."""
+_ARGUMENT: Final = re.compile(r"query argument \$(\d+)")
+
+_TEXT_ONLY: Final = frozenset({"tsvector", "tsquery", "money"})  # asyncpg has no binary form for these
+
+
+def stand_in(column: Column[Any], server: ServerColumn) -> str | None:
+    """Return the type that a column is staged as, because asyncpg can send it whether or not a codec is registered.
+
+    Vectors go as arrays of real; the types of other extensions, and arrays of vectors, as text.
+    """
+    if server.is_dense:
+        return "real[]"
+    return "text" if server.is_extension or server.type_name in _TEXT_ONLY or holds_vectors(column.type) else None
 
 
 def copy_stream(driver_connection: Any, target: CopyTarget, stream: RowStream) -> None:  # asyncpg is not typed
@@ -24,17 +40,45 @@ def copy_stream(driver_connection: Any, target: CopyTarget, stream: RowStream) -
 
 
 async def _copy_stream(connection: Any, target: CopyTarget, stream: RowStream) -> None:
+    probe = await connection.prepare(_probe(target))
+    row: list[Any] = []
     try:
         await connection.copy_records_to_table(
             target.relation,
             schema_name=target.schema,
-            records=(tuple(row) for row in stream),
+            records=(tuple(row := encoded) for encoded in stream),
             columns=[column.name for column in target.server],
         )
-    except (TypeError, ValueError, OverflowError) as error:
+    except Exception as error:
         if error is stream.failure:  # it comes from the rows, not from asyncpg's encoders
             raise
-        raise stream.refused(None, error) from error
+        column = await _refused_column(probe, target, row)
+        if column is None:
+            raise
+        raise stream.refused(column, error) from error
+
+
+def _probe(target: CopyTarget) -> str:
+    """Return a statement with a parameter for each column; it is prepared, and never runs."""
+    parameters = ", ".join(f"${number}" for number, _ in enumerate(target.server, start=1))
+    return f"INSERT INTO {target.name} ({target.column_list}) OVERRIDING SYSTEM VALUE VALUES ({parameters})"  # noqa: S608  # every name is quoted
+
+
+async def _refused_column(probe: Any, target: CopyTarget, row: list[Any]) -> str | None:  # a prepared statement
+    """Return the column whose value asyncpg cannot encode: COPY does not say it, and the arguments of a query do.
+
+    Nothing is sent, because the encoding comes first; so it works in the transaction that the COPY has broken.
+    """
+    from asyncpg import DataError, InterfaceError, PostgresError
+
+    try:
+        await probe.fetch(*row)
+    except DataError as error:
+        argument = _ARGUMENT.search(str(error))
+        return None if argument is None else target.server[int(argument[1]) - 1].name
+    except (InterfaceError, PostgresError):
+        return None
+    return None
 
 
 def copy_blocks(driver_connection: Any, target: CopyTarget, blocks: Iterable[bytes]) -> None:  # as above

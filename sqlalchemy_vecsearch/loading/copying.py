@@ -5,30 +5,24 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Column, Connection, CursorResult, MetaData, Table, insert
-from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.orm import Session
 
 from sqlalchemy_vecsearch.errors import LoadingError
 from sqlalchemy_vecsearch.loading.blocks import blocks, fixed_width_arrays
-from sqlalchemy_vecsearch.loading.encoding import RowStream, check_vectors
+from sqlalchemy_vecsearch.loading.encoding import RowStream
+from sqlalchemy_vecsearch.loading.inserting import load_by_insert
+from sqlalchemy_vecsearch.loading.merging import merge
 from sqlalchemy_vecsearch.loading.progress import Progress, reporting
-from sqlalchemy_vecsearch.loading.refusals import refusal_of
+from sqlalchemy_vecsearch.loading.refusals import refusal_of, refused_by_server
 from sqlalchemy_vecsearch.loading.rows import Source, open_source
-from sqlalchemy_vecsearch.loading.staging import (
-    OnConflict,
-    check_on_conflict,
-    create_stage,
-    drop_stage,
-    merge_stage,
-    stage_of,
-)
+from sqlalchemy_vecsearch.loading.staging import OnConflict, check_on_conflict, create_stage, stage_of
 from sqlalchemy_vecsearch.loading.target import CopyTarget, find_target, table_of
+from sqlalchemy_vecsearch.loading.transactions import all_or_nothing, run
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 __all__ = ["acopy_rows", "copy_rows"]
@@ -36,9 +30,6 @@ __all__ = ["acopy_rows", "copy_rows"]
 logger = logging.getLogger("sqlalchemy_vecsearch.loading")
 
 Advance = Callable[[int], None]
-
-_INSERT_BATCH: Final = 1_000
-_UNIQUE_VIOLATION: Final = "23505"
 
 
 def copy_rows(
@@ -91,7 +82,7 @@ def copy_rows(
     source = open_source(entity, table, rows, columns)
     if source is None:
         return 0
-    with _all_or_nothing(connection):
+    with all_or_nothing(connection):
         target = find_target(connection, table, source.columns)
         check_on_conflict(target, on_conflict)
         with reporting(progress, source.total, f"Loading {table.name}") as advance, _server_errors(target):
@@ -143,7 +134,7 @@ def _load(connection: Connection, target: CopyTarget, source: Source, on_conflic
     else:
         reason = f"the driver {driver} has no binary COPY"
     logger.warning("Loading %s by INSERT: %s.", target.name, reason)
-    return _by_insert(connection, target, source, on_conflict, advance)
+    return load_by_insert(connection, target, source, on_conflict, advance)
 
 
 def _by_copy(
@@ -155,11 +146,12 @@ def _by_copy(
     driver: Any,  # the module psycopg_copy or asyncpg_copy
 ) -> int:
     arrays = None if source.arrays is None else fixed_width_arrays(target, source.arrays)
-    stand_ins = driver.STAND_INS if arrays is None else {}
-    staged = on_conflict is not None or any(column.type_name in stand_ins for column in target.server)
-    into = stage_of(target) if staged else target
+    whole = arrays is not None
+    stand_ins = [None if whole else driver.stand_in(*pair) for pair in zip(target.declared, target.server, strict=True)]
+    staged = on_conflict is not None or any(stand_ins)
+    into = stage_of(target, stand_ins) if staged else target
     if staged:
-        _run(connection, create_stage(into, target, stand_ins))
+        run(connection, create_stage(into, target))
     driver_connection = connection.connection.driver_connection
     if arrays is not None:
         driver.copy_blocks(driver_connection, into, blocks(target, arrays, advance))
@@ -168,67 +160,7 @@ def _by_copy(
         stream = RowStream(source.rows, target, connection.dialect, advance)
         driver.copy_stream(driver_connection, into, stream)
         sent = stream.position + 1
-    return _merge(connection, into, target, on_conflict, stand_ins) if staged else sent
-
-
-def _by_insert(
-    connection: Connection, target: CopyTarget, source: Source, on_conflict: OnConflict, advance: Advance
-) -> int:
-    into, table = target, target.table
-    if on_conflict is not None:
-        into = stage_of(target)
-        table = Table(into.relation, MetaData(), *(Column(column.name, column.type) for column in target.declared))
-        _run(connection, create_stage(into, target, {}))
-    names = [column.name if into is not target else column.key for column in target.declared]
-    rows, sent = iter(source.rows), 0
-    while batch := list(islice(rows, _INSERT_BATCH)):
-        check_vectors(target, sent, batch)
-        try:
-            connection.execute(insert(table), [dict(zip(names, row, strict=True)) for row in batch])
-        except DBAPIError:
-            raise
-        except StatementError as error:
-            raise LoadingError(
-                f"One of the {len(batch)} rows from row {sent} on stopped the load into {target.table.name!r}. "
-                f"A value does not fit the type of its column: {error.orig}. "
-                "Convert the values first; none of the rows is in the table."
-            ) from error
-        sent += len(batch)
-        advance(len(batch))
-    return sent if into is target else _merge(connection, into, target, on_conflict, {})
-
-
-def _merge(
-    connection: Connection,
-    stage: CopyTarget,
-    target: CopyTarget,
-    on_conflict: OnConflict,
-    stand_ins: Mapping[str, str],
-) -> int:
-    written = _run(connection, merge_stage(stage, target, on_conflict, stand_ins)).rowcount
-    _run(connection, drop_stage(stage))
-    return written
-
-
-def _run(connection: Connection, statement: str) -> CursorResult[Any]:
-    return connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
-
-
-@contextmanager
-def _all_or_nothing(connection: Connection) -> Iterator[None]:
-    """Give a savepoint in the caller's transaction, or a transaction where the connection is in autocommit."""
-    dbapi_connection: Any = connection.connection.dbapi_connection  # every driver has the attribute
-    if not dbapi_connection.autocommit:
-        with connection.begin_nested():
-            yield
-        return
-    _run(connection, "BEGIN")
-    try:
-        yield
-    except BaseException:
-        _run(connection, "ROLLBACK")
-        raise
-    _run(connection, "COMMIT")
+    return merge(connection, into, target, on_conflict, sent) if staged else sent
 
 
 @contextmanager
@@ -242,13 +174,4 @@ def _server_errors(target: CopyTarget) -> Iterator[None]:
         refusal = refusal_of(error)
         if refusal is None:
             raise
-        remedy = "Correct the rows, and load them again."
-        if refusal.sqlstate == _UNIQUE_VIOLATION:
-            remedy = "Pass on_conflict='nothing' to keep the rows that exist, or 'update' to write over them."
-        where = "rows" if refusal.row is None else f"row {refusal.row}"
-        raise LoadingError(
-            f"The server refused {where} of the load into {target.table.name!r}: {refusal.message}. "
-            "The rows of a load stand or fall together, so none of them is in the table. "
-            f"{remedy}",
-            row=refusal.row,
-        ) from error
+        raise refused_by_server(target, refusal) from error

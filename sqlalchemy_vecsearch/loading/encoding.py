@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ipaddress
+import math
 import operator
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -22,9 +24,32 @@ if TYPE_CHECKING:
     from sqlalchemy_vecsearch.loading.rows import Row
     from sqlalchemy_vecsearch.loading.target import CopyTarget, ServerColumn
 
-__all__ = ["RowStream", "check_vectors", "encoders", "refused_row"]
+__all__ = ["RowStream", "encoders", "refused_row"]
+
+_SINGLE_LIMIT: Final = 3.4028235677973366e38  # half a step beyond the largest float32, which is where infinity begins
+_REMEDY: Final = "COPY sends exactly that type and casts nothing, so convert the value first."
 
 Encoder: TypeAlias = Callable[[Any], Any]  # any value of the caller to any value of the driver
+
+
+def _exact_integer(limit: int) -> Encoder:
+    """Return the encoder of integers from -limit up to limit; psycopg would keep the low bits of a larger one."""
+
+    def encode(value: Any) -> int:
+        number = operator.index(value)
+        if not -limit <= number < limit:
+            raise OverflowError(f"{number} is not between {-limit} and {limit - 1}")
+        return number
+
+    return encode
+
+
+def _exact_single(value: Any) -> float:
+    """Return a float; psycopg would turn one beyond single precision into infinity."""
+    number = float(value)
+    if _SINGLE_LIMIT < abs(number) < math.inf:
+        raise OverflowError(f"{number} is beyond single precision")
+    return number
 
 
 def _exact_decimal(value: Any) -> Decimal:
@@ -41,18 +66,26 @@ def _exact_text(value: Any) -> str:
     raise TypeError(f"expected a str, not {value!r}")
 
 
+def _exact_address(value: Any) -> Any:  # an address, or an interface where there is a prefix
+    if isinstance(value, str):
+        return ipaddress.ip_interface(value) if "/" in value else ipaddress.ip_address(value)
+    return value
+
+
 # A binary COPY applies no cast, so a value has exactly the class that the type of the column is sent from.
 _EXACT: Final[Mapping[str, Encoder]] = {
-    "int2": operator.index,
-    "int4": operator.index,
-    "int8": operator.index,
-    "float4": float,
+    "int2": _exact_integer(2**15),
+    "int4": _exact_integer(2**31),
+    "int8": _exact_integer(2**63),
+    "float4": _exact_single,
     "float8": float,
     "numeric": _exact_decimal,
     "uuid": _exact_uuid,
     "text": _exact_text,
     "varchar": _exact_text,
     "bpchar": _exact_text,
+    "inet": _exact_address,
+    "cidr": ipaddress.ip_network,
 }
 
 
@@ -98,7 +131,7 @@ class RowStream:
         self._advance(pending)
 
     def refused(self, column: str | None, error: Exception) -> LoadingError:
-        """Return the error for the row that was handed out last."""
+        """Return the error for the row that was handed out last; the column is None when it is not known."""
         return refused_row(self._target, self.position, column, error)
 
     def _explained(self, row: Row, error: Exception) -> LoadingError:
@@ -111,17 +144,16 @@ class RowStream:
         return self.refused(None, error)
 
 
-def refused_row(target: CopyTarget, position: int, column: str | None, error: Exception) -> LoadingError:
+def refused_row(
+    target: CopyTarget, position: int, column: str | None, error: Exception, *, remedy: str = _REMEDY
+) -> LoadingError:
     """Return the error that names the row and column of a value that cannot be loaded."""
     start = f"Row {position} stopped the load into {target.table.name!r}, and none of its rows is in the table. "
     if isinstance(error, VectorValueError):
         return LoadingError(start + str(error), row=position, column=column)
     place = "One of its values" if column is None else f"The value of {column!r}"
     return LoadingError(
-        f"{start}{place} does not fit the type of the column: {error}. "
-        "COPY sends exactly that type and casts nothing, so convert the value first.",
-        row=position,
-        column=column,
+        f"{start}{place} does not fit the type of the column: {error}. {remedy}", row=position, column=column
     )
 
 
@@ -174,35 +206,3 @@ def _after_decorator(column: Column[Any], dialect: Dialect, encode: Encoder) -> 
     if not isinstance(decorator, TypeDecorator) or isinstance(decorator, BIT):
         return encode
     return lambda value: encode(decorator.process_bind_param(value, dialect))
-
-
-def check_vectors(target: CopyTarget, first: int, rows: Sequence[Row]) -> None:
-    """Check the vectors of rows that go by INSERT.
-
-    Args:
-        target: where the rows go.
-        first: the number of the first of these rows.
-        rows: some rows of the load.
-
-    Raises:
-        LoadingError: a vector cannot be loaded.
-    """
-    for position, column in enumerate(target.server):
-        check = _vector_check(column)
-        if check is None:
-            continue
-        for number, row in enumerate(rows):
-            try:
-                if row[position] is not None:
-                    check(row[position])
-            except VectorValueError as error:
-                raise refused_row(target, first + number, column.name, error) from error
-
-
-def _vector_check(column: ServerColumn) -> Encoder | None:
-    dimensions, name = column.dimensions, column.name
-    if column.is_dense:
-        return lambda value: checked_dense(value, dimensions, name, half=column.type_name == "halfvec")
-    if column.is_sparse:
-        return lambda value: checked_sparse(value, dimensions, name)
-    return (lambda value: checked_bits(value, dimensions, name)) if column.is_bits else None

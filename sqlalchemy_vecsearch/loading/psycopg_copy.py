@@ -10,21 +10,21 @@ from psycopg.adapt import AdaptersMap, Dumper
 from psycopg.pq import Format
 from sqlalchemy.util import await_only
 
+from sqlalchemy_vecsearch.types.arrays import holds_vectors
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from psycopg.abc import Buffer
+    from sqlalchemy import Column
 
     from sqlalchemy_vecsearch.loading.encoding import RowStream
     from sqlalchemy_vecsearch.loading.target import CopyTarget, ServerColumn
 
-__all__ = ["STAND_INS", "copy_blocks", "copy_stream", "lacks_dumper"]
-
-STAND_INS: Final[Mapping[str, str]] = {}
-"""The types that rows are staged as: none, because the bytes of vectors go through as they are."""
+__all__ = ["copy_blocks", "copy_stream", "lacks_dumper", "stand_in"]
 
 _TEXT_OID: Final = 25
-_TEXT_LIKE: Final = frozenset({"citext"})  # sent as text is
+_TEXT_LIKE: Final = frozenset({"bpchar", "citext"})  # sent as text is
 
 
 class _Bytes(bytes):
@@ -41,15 +41,20 @@ class _EncodedDumper(Dumper):
         return bytes(obj)
 
 
+def stand_in(column: Column[Any], server: ServerColumn) -> str | None:  # noqa: ARG001  # the signature of both drivers
+    """Return the type that a column is staged as: text for arrays of vectors, which psycopg cannot send in binary."""
+    return "text" if holds_vectors(column.type) else None
+
+
 def lacks_dumper(adapters: AdaptersMap, target: CopyTarget) -> ServerColumn | None:
     """Return the first column whose type psycopg cannot send in binary, or None."""
-    for column in target.server:
-        if _is_encoded(column):
+    for column, server in zip(target.declared, target.server, strict=True):
+        if _is_encoded(server) or stand_in(column, server) is not None:
             continue
         try:
-            adapters.get_dumper_by_oid(_oid(column), Format.BINARY)
+            adapters.get_dumper_by_oid(_oid(server), Format.BINARY)
         except PsycopgError:
-            return column
+            return server
     return None
 
 

@@ -1,4 +1,4 @@
-"""The SQL of a temporary table that takes the rows first, where they cannot go into the table directly."""
+"""A temporary table that takes the rows first, where they cannot go into the table directly."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 from uuid import uuid4
 
+from sqlalchemy import Column, MetaData, Table
+
 from sqlalchemy_vecsearch.errors import LoadingError
-from sqlalchemy_vecsearch.loading.target import QUOTING, CopyTarget, ServerColumn
+from sqlalchemy_vecsearch.loading.target import QUOTING, CopyTarget
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
 
-__all__ = ["OnConflict", "check_on_conflict", "create_stage", "drop_stage", "merge_stage", "stage_of"]
+__all__ = ["OnConflict", "check_on_conflict", "create_stage", "stage_of", "table_like"]
 
 OnConflict: TypeAlias = Literal["nothing", "update"] | None
 
+_OIDS: Final = {"text": 25, "real[]": 1021}  # of the stand-ins, the same in every database
 _CHOICES: Final = (None, "nothing", "update")
 
 
@@ -37,57 +40,31 @@ def check_on_conflict(target: CopyTarget, on_conflict: OnConflict) -> None:
         )
 
 
-def stage_of(target: CopyTarget) -> CopyTarget:
-    """Return the target's twin: a temporary table with the same columns."""
-    return replace(target, schema=None, relation=f"vecsearch_load_{uuid4().hex}")
-
-
-def create_stage(stage: CopyTarget, target: CopyTarget, stand_ins: Mapping[str, str]) -> str:
-    """Return the SQL that creates the temporary table.
+def stage_of(target: CopyTarget, stand_ins: Sequence[str | None]) -> CopyTarget:
+    """Return the target's twin: a temporary table with the same columns.
 
     Args:
-        stage: the temporary table.
         target: the table that the rows are for.
-        stand_ins: built-in types that the driver can send, by the name of the type that it cannot.
+        stand_ins: for each column the type that the driver sends instead of its own, None where it sends that.
     """
-    columns = ", ".join(_stage_column(column, stand_ins) for column in target.server)
+    server = tuple(
+        column
+        if stand_in is None
+        else replace(column, type_name=stand_in, type_schema="pg_catalog", oid=_OIDS[stand_in])
+        for column, stand_in in zip(target.server, stand_ins, strict=True)
+    )
+    return replace(target, schema=None, relation=f"vecsearch_load_{uuid4().hex}", server=server)
+
+
+def table_like(stage: CopyTarget) -> Table:
+    """Return the temporary table for INSERT: its columns have the declared types and the names of the database."""
+    return Table(stage.relation, MetaData(), *(Column(column.name, column.type) for column in stage.declared))
+
+
+def create_stage(stage: CopyTarget, target: CopyTarget) -> str:
+    """Return the SQL that creates the temporary table."""
+    columns = ", ".join(
+        QUOTING.quote(ours.name) if ours is theirs else f"NULL::{ours.type_name} AS {QUOTING.quote(ours.name)}"
+        for ours, theirs in zip(stage.server, target.server, strict=True)
+    )
     return f"CREATE TEMPORARY TABLE {stage.name} AS SELECT {columns} FROM {target.name} WITH NO DATA"  # noqa: S608  # every name is quoted
-
-
-def merge_stage(stage: CopyTarget, target: CopyTarget, on_conflict: OnConflict, stand_ins: Mapping[str, str]) -> str:
-    """Return the SQL that moves the rows from the temporary table.
-
-    With "update" the last of several rows with one key counts, as if the rows had come one after the other.
-    """
-    names = target.column_list
-    values = ", ".join(_moved_column(column, stand_ins) for column in target.server)
-    overriding = " OVERRIDING SYSTEM VALUE" if any(column.always_identity for column in target.server) else ""
-    select, conflict = f"SELECT {values} FROM {stage.name}", ""  # noqa: S608  # every name is quoted
-    if on_conflict == "nothing":
-        conflict = " ON CONFLICT DO NOTHING"
-    elif on_conflict == "update":
-        keys = [QUOTING.quote(column.name) for column in target.table.primary_key]
-        changed = [QUOTING.quote(column.name) for column in target.declared if not column.primary_key]
-        key = ", ".join(keys)
-        select = f"SELECT DISTINCT ON ({key}) {values} FROM {stage.name} ORDER BY {key}, ctid DESC"  # noqa: S608  # the same
-        action = f"UPDATE SET {', '.join(f'{name} = EXCLUDED.{name}' for name in changed)}" if changed else "NOTHING"
-        conflict = f" ON CONFLICT ({key}) DO {action}"
-    return f"INSERT INTO {target.name} ({names}){overriding} {select}{conflict}"  # every name is quoted
-
-
-def drop_stage(stage: CopyTarget) -> str:
-    """Return the SQL that removes the temporary table."""
-    return f"DROP TABLE {stage.name}"
-
-
-def _stage_column(column: ServerColumn, stand_ins: Mapping[str, str]) -> str:
-    name = QUOTING.quote(column.name)
-    stand_in = stand_ins.get(column.type_name)
-    return name if stand_in is None else f"NULL::{stand_in} AS {name}"
-
-
-def _moved_column(column: ServerColumn, stand_ins: Mapping[str, str]) -> str:
-    name = QUOTING.quote(column.name)
-    if column.type_name not in stand_ins:
-        return name
-    return f"{name}::{QUOTING.quote_schema(column.type_schema)}.{QUOTING.quote(column.type_name)}"

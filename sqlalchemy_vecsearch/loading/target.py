@@ -28,10 +28,12 @@ _COLUMNS: Final = text(
     """
 SELECT a.attname, t.oid::bigint, t.typname, n.nspname, t.typtype::text,
        CASE WHEN declared.typtype = 'd' THEN declared.typtypmod ELSE a.atttypmod END AS modifier,
-       a.attgenerated <> '' AS generated, a.attidentity = 'a' AS always_identity
+       a.attgenerated <> '' AS generated, a.attidentity = 'a' AS always_identity,
+       t.oid >= 16384 AND coalesce(element.typtype, t.typtype) = 'b' AS is_extension
 FROM pg_attribute a
 JOIN pg_type declared ON declared.oid = a.atttypid
 JOIN pg_type t ON t.oid = CASE WHEN declared.typtype = 'd' THEN declared.typbasetype ELSE declared.oid END
+LEFT JOIN pg_type element ON element.oid = t.typelem AND t.typlen = -1
 JOIN pg_namespace n ON n.oid = t.typnamespace
 WHERE a.attrelid = to_regclass(:name) AND a.attnum > 0 AND NOT a.attisdropped
 """
@@ -48,6 +50,7 @@ class ServerColumn:
         type_name: the name of that type, such as ``int4`` or ``vector``.
         type_schema: the schema of that type.
         is_enum: whether it is an enumeration.
+        is_extension: whether it is a type that an extension brings, or an array of one.
         dimensions: the declared dimensions of a vector or length of a bit string, None when it has none.
         generated: whether the server computes it, so that nobody can write it.
         always_identity: whether it is ``GENERATED ALWAYS AS IDENTITY``.
@@ -58,6 +61,7 @@ class ServerColumn:
     type_name: str
     type_schema: str
     is_enum: bool
+    is_extension: bool
     dimensions: int | None
     generated: bool
     always_identity: bool
@@ -181,6 +185,7 @@ def _server_column(column: Column[Any], known: Mapping[str, Any], table_name: st
         type_name=row.typname,
         type_schema=row.nspname,
         is_enum=row.typtype == "e",
+        is_extension=row.is_extension,
         dimensions=row.modifier if counted else None,
         generated=row.generated,
         always_identity=row.always_identity,

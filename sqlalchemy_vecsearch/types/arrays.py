@@ -18,8 +18,9 @@ from sqlalchemy_vecsearch.types.sql import TypedParameter, sends_casts
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
     from sqlalchemy.sql.elements import BindParameter, ColumnElement
+    from sqlalchemy.types import TypeEngine
 
-__all__ = ["serve_arrays"]
+__all__ = ["holds_vectors", "serve_arrays"]
 
 Processor: TypeAlias = Callable[[Any], Any]  # SQLAlchemy hands any Python value through
 
@@ -35,6 +36,13 @@ def serve_arrays() -> None:
     for dialect in _DIALECTS:
         if ARRAY in dialect.colspecs and not issubclass(dialect.colspecs[ARRAY], _VectorArray):
             dialect.colspecs = {**dialect.colspecs, ARRAY: _implementation(dialect.colspecs[ARRAY])}
+
+
+def holds_vectors(type_: TypeEngine[Any]) -> bool:
+    """Tell whether a type is an array of one of our types."""
+    while isinstance(type_, TypeDecorator):
+        type_ = type_.impl_instance
+    return isinstance(type_, ARRAY) and _is_vector(type_.item_type)
 
 
 class _VectorArray(POSTGRESQL_ARRAY[Any]):

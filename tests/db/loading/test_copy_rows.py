@@ -2,116 +2,30 @@
 
 from __future__ import annotations
 
-import enum
 import logging
 import tracemalloc
-import uuid
-from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
 
 import numpy as np
 import pytest
+from loaded_tables import Base, Note, count, items, metadata, plain, signatures, wide, wide_row
 from pgvector import SparseVector
 from sqlalchemy import (
-    ARRAY,
-    Boolean,
     Column,
-    Computed,
-    Date,
-    DateTime,
-    Enum,
-    Float,
-    Identity,
     Integer,
-    Interval,
-    LargeBinary,
     MetaData,
-    Numeric,
-    SmallInteger,
-    String,
     Table,
-    Text,
-    Uuid,
     func,
     select,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
-from sqlalchemy.exc import ResourceClosedError
+from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy.orm import Session
 
-from sqlalchemy_vecsearch import BIT, HALFVEC, SPARSEVEC, VECTOR, LoadingError, acopy_rows, copy_rows
+from sqlalchemy_vecsearch import VECTOR, LoadingError, acopy_rows, copy_rows
 
 SYNC = ["psycopg", "psycopg2", "pg8000"]
 ASYNC = ["psycopg_async", "asyncpg"]
-
-
-class Color(enum.Enum):
-    RED = 1
-    BLUE = 2
-
-
-metadata = MetaData()
-wide = Table(
-    "wide table",
-    metadata,
-    Column("id", Integer, primary_key=True),
-    Column("Body", Text),
-    Column("token", Uuid, default=uuid.uuid4),
-    Column("kind", String(5), default="plain"),
-    Column("at", DateTime(timezone=True)),
-    Column("day", Date),
-    Column("span", Interval),
-    Column("facts", JSONB),
-    Column("price", Numeric(10, 2)),
-    Column("share", Float),
-    Column("small", SmallInteger),
-    Column("fine", Boolean),
-    Column("raw", LargeBinary),
-    Column("tags", ARRAY(Text)),
-    Column("numbers", ARRAY(Integer)),
-    Column("color", Enum(Color)),
-    Column("left_out", Integer, server_default="7"),
-    Column("embedding", VECTOR(3)),
-    Column("half", HALFVEC(3)),
-    Column("sparse", SPARSEVEC(5)),
-    Column("bits", BIT(4)),
-)
-items = Table("item", metadata, Column("id", Integer, primary_key=True), Column("embedding", VECTOR(3)))
-
-signatures = Table("signature", metadata, Column("id", Integer, primary_key=True), Column("bits", BIT(4)))
-
-
-def wide_row(number):
-    return {
-        "id": number,
-        "Body": "tab\tand ü",
-        "at": datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC),
-        "day": date(2026, 1, 2),
-        "span": timedelta(days=1, seconds=2),
-        "facts": {"a": [1, None]},
-        "price": Decimal("1.50"),
-        "share": 0.5,
-        "small": 3,
-        "fine": True,
-        "raw": b"\0\1",
-        "tags": ["a", None],
-        "numbers": [1, 2],
-        "color": Color.BLUE,
-        "embedding": [0.1, 2, 3],
-        "half": np.array([0.5, 1, 2]),
-        "sparse": [0, 1, 0, 0, 2],
-        "bits": "0101",
-    }
-
-
-def count(connection, table=items):
-    return connection.scalar(select(func.count()).select_from(table))
-
-
-def plain(number):
-    return {"id": number, "embedding": [1, 2, number]}
 
 
 def test_every_common_type_arrives(run):
@@ -224,121 +138,6 @@ def test_existing_rows_are_kept_or_written_over(run):
     run(check)
 
 
-BAD_ROWS = {
-    "a wrong length": ([plain(1), {"id": 2, "embedding": [1, 2]}], 1, "embedding"),
-    "a nan": ([plain(1), plain(2), {"id": 3, "embedding": [1, 2, float("nan")]}], 2, "embedding"),
-    "a text": ([{"id": 1, "embedding": "[1,2,3]"}], 0, "embedding"),
-    "a missing key": ([plain(1), {"id": 2}], 1, "embedding"),
-    "an extra key": ([plain(1), plain(2) | {"body": "x"}], 1, "body"),
-    "an unknown key": ([plain(1) | {"body": "x"}], None, "body"),
-    "a matrix of the wrong width": ({"id": [1, 2], "embedding": np.ones((2, 4))}, 0, "embedding"),
-    "an infinity in a matrix": ({"id": [1, 2], "embedding": np.array([[1, 2, 3], [1, np.inf, 3]])}, 1, "embedding"),
-    "columns of different lengths": ({"id": [1, 2], "embedding": np.ones((3, 3))}, None, None),
-    "a short tuple": ([(1, [1, 2, 3]), (2,)], 1, None),
-}
-
-
-@pytest.mark.parametrize("name", BAD_ROWS)
-@pytest.mark.parametrize("on_conflict", [None, "update"])
-def test_bad_input_leaves_no_row_and_a_usable_connection(run, name, on_conflict):
-    rows, row, column = BAD_ROWS[name]
-
-    def check(connection):
-        metadata.create_all(connection)
-        copy_rows(connection, items, [plain(1000)])
-        with pytest.raises(LoadingError) as caught:
-            copy_rows(connection, items, rows, on_conflict=on_conflict)
-        assert (caught.value.row, caught.value.column) == (row, column)
-        assert count(connection) == 1
-        assert copy_rows(connection, items, [plain(1)]) == 1
-
-    run(check)
-
-
-def test_an_error_far_into_a_generator_names_its_row(run):
-    def rows():
-        for number in range(40_000):
-            yield {"id": number, "embedding": [1, 2] if number == 31_337 else [1, 2, 3]}
-
-    def check(connection):
-        metadata.create_all(connection)
-        with pytest.raises(LoadingError) as caught:
-            copy_rows(connection, items, rows())
-        assert str(caught.value) == (
-            "Row 31337 stopped the load into 'item', and none of its rows is in the table. "
-            "The vector for 'embedding' has 2 dimensions, not 3. "
-            "The declaration says 3, and pgvector refuses every other length. "
-            "Pass the output of the model that the column was declared for, or declare the new length and migrate."
-        )
-        assert count(connection) == 0
-
-    run(check)
-
-
-def test_a_duplicate_key_is_refused_with_the_remedy(run):
-    def check(connection):
-        metadata.create_all(connection)
-        copy_rows(connection, items, [plain(2)])
-        with pytest.raises(LoadingError) as caught:
-            copy_rows(connection, items, [plain(1), plain(2)])
-        where = "row 1" if run.driver.startswith("psycopg") and run.driver != "psycopg2" else "rows"
-        assert str(caught.value) == (
-            f"The server refused {where} of the load into 'item': duplicate key value violates unique constraint "
-            '"item_pkey" (Key (id)=(2) already exists). '
-            "The rows of a load stand or fall together, so none of them is in the table. "
-            "Pass on_conflict='nothing' to keep the rows that exist, or 'update' to write over them."
-        )
-        assert count(connection) == 1
-
-    run(check)
-
-
-def test_an_error_of_the_generator_itself_reaches_the_caller(run):
-    def rows():
-        yield plain(1)
-        raise ValueError("the file ended")
-
-    def check(connection):
-        metadata.create_all(connection)
-        with pytest.raises(ValueError, match="the file ended"):
-            copy_rows(connection, items, rows())
-        assert count(connection) == 0
-
-    run(check)
-
-
-def test_a_value_of_the_wrong_class_is_refused(run):
-    def check(connection):
-        metadata.create_all(connection)
-        with pytest.raises(LoadingError) as caught:
-            copy_rows(connection, wide, [{"id": 1, "share": 1.0}, {"id": 2, "share": "abc"}])
-        if run.driver in {"psycopg", "psycopg_async"}:
-            assert str(caught.value) == (
-                "Row 1 stopped the load into 'wide table', and none of its rows is in the table. "
-                "The value of 'share' does not fit the type of the column: could not convert string to float: 'abc'. "
-                "COPY sends exactly that type and casts nothing, so convert the value first."
-            )
-        assert count(connection, wide) == 0
-
-    run(check)
-
-
-def test_a_missing_table_and_a_missing_column_are_named(run):
-    def check(connection):
-        with pytest.raises(LoadingError, match=r"^There is no table item in the database\. "):
-            copy_rows(connection, items, [plain(1)])
-        connection.execute(text("CREATE TABLE item (id integer)"))
-        with pytest.raises(LoadingError) as caught:
-            copy_rows(connection, items, [plain(1)])
-        assert str(caught.value) == (
-            "The table item has no column 'embedding'. "
-            "It is declared in the model, and the database has 'id'. "
-            "Run the migration that adds the column, or leave it out of the rows."
-        )
-
-    run(check)
-
-
 def test_the_column_as_it_is_in_the_database_decides_what_is_sent(run):
     def check(connection):
         connection.execute(text("CREATE TABLE item (id bigint PRIMARY KEY, embedding halfvec(3))"))
@@ -370,17 +169,6 @@ async def test_asyncpg_loads_when_the_extension_is_outside_the_search_path(make_
         assert await connection.scalar(select(items.c.embedding)) == [1, 2, 1]
 
 
-class Base(DeclarativeBase):
-    pass
-
-
-class Note(Base):
-    __tablename__ = "note"
-    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
-    vector: Mapped[list[float]] = mapped_column("embedding", VECTOR(3))
-    doubled: Mapped[int] = mapped_column(Computed("id * 2"))
-
-
 def test_entities_are_loaded_by_their_attributes_on_a_session(engine):
     with Session(engine) as session:
         Base.metadata.create_all(session.connection())
@@ -392,28 +180,6 @@ def test_entities_are_loaded_by_their_attributes_on_a_session(engine):
             (2, [4, 5, 6], 4),
             (77, [7, 8, 9], 154),
         ]
-
-
-def test_a_generated_column_is_refused(engine):
-    with Session(engine) as session:
-        Base.metadata.create_all(session.connection())
-        with pytest.raises(LoadingError) as caught:
-            copy_rows(session, Note, [{"vector": [1, 2, 3], "doubled": 4}])
-        assert str(caught.value) == (
-            "The column 'doubled' of note is generated. "
-            "The server computes its value from the other columns. "
-            "Leave it out of the rows."
-        )
-
-
-def test_what_is_no_table_is_refused(engine):
-    with engine.begin() as connection, pytest.raises(LoadingError) as caught:
-        copy_rows(connection, int, [])
-    assert str(caught.value) == (
-        "Rows cannot be loaded into <class 'int'>. "
-        "COPY writes into one table, and this is neither a Table nor a class mapped to exactly one. "
-        "Pass the table, or load each table of a joined inheritance in turn."
-    )
 
 
 @pytest.mark.parametrize("driver", ASYNC)
@@ -457,27 +223,6 @@ async def test_autocommit_loads_with_asyncpg(make_engine):
         with pytest.raises(LoadingError):
             await acopy_rows(connection, items, [plain(2), {"id": 3, "embedding": [1]}])
         assert await connection.scalar(select(func.count()).select_from(items)) == 1
-
-
-def test_a_closed_connection_is_refused(engine):
-    connection = engine.connect()
-    connection.close()
-    with pytest.raises(ResourceClosedError):
-        copy_rows(connection, items, [plain(1)])
-
-
-def test_an_unknown_conflict_and_a_missing_key_are_refused(engine):
-    with engine.begin() as connection:
-        metadata.create_all(connection)
-        with pytest.raises(LoadingError, match=r"^There is no on_conflict='ignore'\. "):
-            copy_rows(connection, items, [plain(1)], on_conflict="ignore")
-        with pytest.raises(LoadingError) as caught:
-            copy_rows(connection, items, [{"embedding": [1, 2, 3]}], on_conflict="update")
-        assert str(caught.value) == (
-            "Rows of 'item' cannot be updated without their primary key. "
-            "on_conflict='update' finds the existing row by it, and the rows lack ['id']. "
-            "Add the key to the rows, or load them with on_conflict='nothing'."
-        )
 
 
 def test_progress_is_told(run):

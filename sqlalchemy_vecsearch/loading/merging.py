@@ -1,0 +1,78 @@
+"""The rows of a temporary table into the table that they are for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy_vecsearch.loading.blaming import blamed, write_or_blame
+from sqlalchemy_vecsearch.loading.target import QUOTING, CopyTarget, ServerColumn
+from sqlalchemy_vecsearch.loading.transactions import run
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from sqlalchemy_vecsearch.loading.staging import OnConflict
+
+__all__ = ["merge"]
+
+
+def merge(
+    connection: Connection,
+    stage: CopyTarget,
+    target: CopyTarget,
+    on_conflict: OnConflict,
+    count: int,
+) -> int:
+    """Move the rows from the temporary table, remove it, and return how many rows were written.
+
+    With "update" the last of several rows with one key counts, as if the rows had come one after the other.
+
+    Raises:
+        LoadingError: the server refuses a row; it is found among the rows of the temporary table.
+    """
+    written = 0
+
+    def write(first: int, end: int) -> None:
+        nonlocal written
+        part = None if (first, end) == (0, count) else (first, end)
+        written = run(connection, _move(stage, target, on_conflict, part)).rowcount
+
+    found = write_or_blame(connection, count, write)
+    if found is not None:
+        raise blamed(connection, target, found, 0, None) from found[1]
+    run(connection, f"DROP TABLE {stage.name}")
+    return written
+
+
+def _move(
+    stage: CopyTarget,
+    target: CopyTarget,
+    on_conflict: OnConflict,
+    part: tuple[int, int] | None,
+) -> str:
+    """Return the SQL that moves the rows, or the part of them from one number up to another."""
+    names = target.column_list
+    values = ", ".join(map(_moved_column, stage.server, target.server))
+    overriding = " OVERRIDING SYSTEM VALUE" if any(column.always_identity for column in target.server) else ""
+    rows = stage.name
+    if part is not None:
+        first, end = part
+        rows = f"(SELECT *, ctid FROM {rows} ORDER BY ctid OFFSET {first:d} LIMIT {end - first:d}) AS part"  # noqa: S608  # a quoted name, two numbers
+    select, conflict = f"SELECT {values} FROM {rows}", ""  # noqa: S608  # every name is quoted
+    if on_conflict == "nothing":
+        conflict = " ON CONFLICT DO NOTHING"
+    elif on_conflict == "update":
+        keys = [QUOTING.quote(column.name) for column in target.table.primary_key]
+        changed = [QUOTING.quote(column.name) for column in target.declared if not column.primary_key]
+        key = ", ".join(keys)
+        select = f"SELECT DISTINCT ON ({key}) {values} FROM {rows} ORDER BY {key}, ctid DESC"  # noqa: S608  # the same
+        action = f"UPDATE SET {', '.join(f'{name} = EXCLUDED.{name}' for name in changed)}" if changed else "NOTHING"
+        conflict = f" ON CONFLICT ({key}) DO {action}"
+    return f"INSERT INTO {target.name} ({names}){overriding} {select}{conflict}"  # every name is quoted
+
+
+def _moved_column(ours: ServerColumn, theirs: ServerColumn) -> str:
+    name = QUOTING.quote(theirs.name)
+    if ours is theirs:
+        return name
+    return f"{name}::{QUOTING.quote_schema(theirs.type_schema)}.{QUOTING.quote(theirs.type_name)}"
