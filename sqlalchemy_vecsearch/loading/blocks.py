@@ -93,7 +93,15 @@ def _fits(found: Array, wanted: np.dtype[Any]) -> bool:
             return False
         limits = np.iinfo(wanted)
         return bool(limits.min <= found.min() and found.max() <= limits.max)
-    return found.dtype.kind in ("f" if wanted.kind == "f" else "b")
+    if wanted.kind == "f":
+        # Row by row, a float beyond single precision is refused by its number.
+        return found.dtype.kind == "f" and (found.dtype.itemsize <= wanted.itemsize or _survives(found, wanted))
+    return found.dtype.kind == "b"
+
+
+def _survives(found: Array, wanted: np.dtype[Any]) -> bool:
+    finite = found[np.isfinite(found)]
+    return not len(finite) or bool(np.abs(finite).max() <= np.finfo(wanted).max)
 
 
 def _fields(target: CopyTarget, arrays: Sequence[Array]) -> list[tuple[Any, ...]]:

@@ -40,7 +40,7 @@ def load_by_insert(
     """
     table, names = target.table, [column.key for column in target.declared]
     stage = None
-    if on_conflict is not None:
+    if on_conflict is not None or any(column.always_identity for column in target.server):  # COPY may write that, too
         stage = stage_of(target, [None] * len(target.declared))
         table = table_like(stage)
         names = [column.name for column in target.declared]

@@ -58,7 +58,8 @@ def stage_of(target: CopyTarget, stand_ins: Sequence[str | None]) -> CopyTarget:
 
 def table_like(stage: CopyTarget) -> Table:
     """Return the temporary table for INSERT: its columns have the declared types and the names of the database."""
-    return Table(stage.relation, MetaData(), *(Column(column.name, column.type) for column in stage.declared))
+    columns = (Column(column.name, column.type) for column in stage.declared)
+    return Table(stage.relation, MetaData(), *columns, schema="pg_temp")  # so that no schema_translate_map moves it
 
 
 def create_stage(stage: CopyTarget, target: CopyTarget) -> str:

@@ -7,7 +7,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from loaded_tables import Base, Note, count, items, metadata, plain, signatures, wide, wide_row
+from loaded_tables import Base, Note, count, items, metadata, plain, signatures, strict, wide, wide_row
 from pgvector import SparseVector
 from sqlalchemy import (
     Column,
@@ -138,6 +138,35 @@ def test_existing_rows_are_kept_or_written_over(run):
     run(check)
 
 
+def test_existing_rows_are_found_by_keys_of_several_columns(run):
+    def row(number, title):
+        return {"id": number, "part": 2, "Title": title, "embedding": [1, 2, number]}
+
+    def check(connection):
+        metadata.create_all(connection)
+        copy_rows(connection, strict, [row(1, "old"), row(1, "old") | {"part": 3}])
+        assert copy_rows(connection, strict, [row(1, "new"), row(2, "new")], on_conflict="nothing") == 1
+        assert copy_rows(connection, strict, [row(1, "newer"), row(3, "new")], on_conflict="update") == 2
+        found = connection.execute(
+            select(strict.c.id, strict.c.part, strict.c.Title).order_by(strict.c.id, strict.c.part)
+        )
+        assert found.all() == [(1, 2, "newer"), (1, 3, "old"), (2, 2, "new"), (3, 2, "new")]
+
+    run(check)
+
+
+def test_columns_that_are_left_out_get_the_default_of_the_server(run):
+    def check(connection):
+        metadata.create_all(connection)
+        for on_conflict in (None, "nothing"):
+            assert copy_rows(
+                connection, strict, [{"id": 1 + (on_conflict is None), "Title": "t"}], on_conflict=on_conflict
+            )
+        assert connection.scalars(select(strict.c.part)).all() == [1, 1]
+
+    run(check)
+
+
 def test_the_column_as_it_is_in_the_database_decides_what_is_sent(run):
     def check(connection):
         connection.execute(text("CREATE TABLE item (id bigint PRIMARY KEY, embedding halfvec(3))"))
@@ -148,38 +177,44 @@ def test_the_column_as_it_is_in_the_database_decides_what_is_sent(run):
     run(check)
 
 
-def test_the_extension_may_be_in_a_schema_outside_the_search_path(make_engine, bare_url):
-    engine = make_engine("psycopg", url=bare_url)
-    with engine.begin() as connection:
-        connection.execute(text("CREATE SCHEMA tools"))
-        connection.execute(text("CREATE EXTENSION vector SCHEMA tools"))
-        connection.execute(text("CREATE TABLE item (id integer PRIMARY KEY, embedding tools.vector(3))"))
-        assert copy_rows(connection, items, [plain(1)]) == 1
-        assert copy_rows(connection, items, [plain(1), plain(2)], on_conflict="update") == 2
-        assert connection.scalar(select(items.c.embedding).where(items.c.id == 2)) == [1, 2, 2]
+def load_outside(connection):
+    connection.execute(text("CREATE SCHEMA tools"))
+    connection.execute(text("CREATE EXTENSION vector SCHEMA tools"))
+    connection.execute(text("CREATE TABLE item (id integer PRIMARY KEY, embedding tools.vector(3))"))
+    assert copy_rows(connection, items, [plain(1)]) == 1
+    assert copy_rows(connection, items, [plain(1), plain(2)], on_conflict="update") == 2
+    assert copy_rows(connection, items, {"id": [3], "embedding": np.ones((1, 3))}) == 1
+    assert connection.scalars(select(items.c.embedding).order_by(items.c.id)).all() == [[1, 2, 1], [1, 2, 2], [1, 1, 1]]
 
 
-async def test_asyncpg_loads_when_the_extension_is_outside_the_search_path(make_engine, bare_url):
-    engine = make_engine("asyncpg", url=bare_url)
-    async with engine.begin() as connection:
-        await connection.execute(text("CREATE SCHEMA tools"))
-        await connection.execute(text("CREATE EXTENSION vector SCHEMA tools"))
-        await connection.execute(text("CREATE TABLE item (id integer PRIMARY KEY, embedding tools.vector(3))"))
-        assert await acopy_rows(connection, items, [plain(1)]) == 1
-        assert await connection.scalar(select(items.c.embedding)) == [1, 2, 1]
+@pytest.mark.parametrize("driver", SYNC)
+def test_the_extension_may_be_in_a_schema_outside_the_search_path(make_engine, bare_url, driver):
+    with make_engine(driver, url=bare_url).begin() as connection:
+        load_outside(connection)
 
 
-def test_entities_are_loaded_by_their_attributes_on_a_session(engine):
-    with Session(engine) as session:
-        Base.metadata.create_all(session.connection())
-        assert copy_rows(session, Note, [{"vector": [1, 2, 3]}, {"vector": [4, 5, 6]}]) == 2
-        assert copy_rows(session, Note, [{"id": 77, "vector": [7, 8, 9]}], on_conflict="update") == 1
-        found = session.scalars(select(Note).order_by(Note.id)).all()
-        assert [(note.id, note.vector, note.doubled) for note in found] == [
-            (1, [1, 2, 3], 2),
-            (2, [4, 5, 6], 4),
-            (77, [7, 8, 9], 154),
-        ]
+@pytest.mark.parametrize("driver", ASYNC)
+async def test_async_drivers_load_when_the_extension_is_outside_the_search_path(make_engine, bare_url, driver):
+    async with make_engine(driver, url=bare_url).begin() as connection:
+        await connection.run_sync(load_outside)
+
+
+def test_entities_are_loaded_by_their_attributes_on_a_session(run):
+    def check(connection):
+        with Session(connection) as session:
+            Base.metadata.create_all(session.connection())
+            assert copy_rows(session, Note, [{"vector": [1, 2, 3]}, {"vector": [4, 5, 6]}]) == 2
+            assert copy_rows(session, Note, [{"id": 77, "vector": [7, 8, 9]}], on_conflict="update") == 1
+            assert copy_rows(session, Note, [{"id": 78, "vector": [1, 8, 9]}]) == 1
+            found = session.scalars(select(Note).order_by(Note.id)).all()
+            assert [(note.id, note.vector, note.doubled) for note in found] == [
+                (1, [1, 2, 3], 2),
+                (2, [4, 5, 6], 4),
+                (77, [7, 8, 9], 154),
+                (78, [1, 8, 9], 156),
+            ]
+
+    run(check)
 
 
 @pytest.mark.parametrize("driver", ASYNC)
@@ -268,25 +303,37 @@ def test_a_type_without_a_binary_form_says_so(engine, caplog):
     ]
 
 
-def test_names_are_quoted(engine):
+def test_names_are_quoted(run):
     odd = Table(
         'o"dd %s', MetaData(schema="My Schema"), Column("a %(b)s", Integer, primary_key=True), Column("E:x", VECTOR(3))
     )
-    with engine.begin() as connection:
-        connection.execute(text('CREATE SCHEMA "My Schema"'))
-        odd.create(connection)
+
+    def check(connection):
+        connection.exec_driver_sql('CREATE SCHEMA "My Schema"')
+        name = '"My Schema"."o""dd %s"'
+        connection.exec_driver_sql(
+            f'CREATE TABLE {name} ("a %(b)s" integer PRIMARY KEY, "E:x" vector(3))',
+            execution_options={"no_parameters": True},
+        )
         assert copy_rows(connection, odd, [{"a %(b)s": 1, "E:x": [1, 2, 3]}]) == 1
         assert copy_rows(connection, odd, [{"a %(b)s": 1, "E:x": [4, 5, 6]}], on_conflict="update") == 1
         assert copy_rows(connection, odd, {"a %(b)s": [2], "E:x": np.ones((1, 3))}) == 1
+        written = connection.exec_driver_sql(f"SELECT * FROM {name}", execution_options={"no_parameters": True})
+        assert [(number, str(vector).strip("[]")) for number, vector in written] == [(1, "4,5,6"), (2, "1,1,1")]
+
+    run(check)
 
 
-def test_a_translated_schema_is_honoured(engine):
-    with engine.begin() as connection:
+def test_a_translated_schema_is_honoured(run):
+    def check(connection):
         connection.execute(text("CREATE SCHEMA tenant"))
         tenant = connection.execution_options(schema_translate_map={None: "tenant"})
         items.create(tenant)
         assert copy_rows(tenant, items, [plain(1)]) == 1
-        assert connection.scalar(text("SELECT count(*) FROM tenant.item")) == 1
+        assert copy_rows(tenant, items, [plain(1), plain(2)], on_conflict="update") == 2
+        assert connection.scalar(text("SELECT count(*) FROM tenant.item")) == 2
+
+    run(check)
 
 
 def test_a_generator_is_streamed_in_bounded_memory(engine):
