@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import text
+from sqlalchemy import String, bindparam, text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 __all__ = [
+    "COLUMNS",
+    "DEPENDENTS",
+    "INDEXES",
+    "PRIVILEGES",
+    "TABLE",
     "ColumnIndex",
     "Dependent",
     "FoundColumn",
@@ -70,33 +75,33 @@ class Dependent:
     description: str
 
 
-_TABLE: Final = text("""
+TABLE: Final = text("""
 SELECT t.oid, t.relkind = 'p' OR t.relispartition OR EXISTS (
            SELECT FROM pg_catalog.pg_inherits h WHERE h.inhparent = t.oid OR h.inhrelid = t.oid) AS has_relatives
   FROM pg_catalog.pg_class t WHERE t.oid = pg_catalog.to_regclass(:table)
 """)
 
-_COLUMNS: Final = text("""
+COLUMNS: Final = text("""
 SELECT a.attname AS name, a.attnum AS number, pg_catalog.format_type(a.atttypid, a.atttypmod) AS type,
        a.attnotnull AS required, pg_catalog.pg_get_expr(d.adbin, d.adrelid) AS default_,
        pg_catalog.col_description(a.attrelid, a.attnum) AS comment,
        coalesce(a.attstattarget, -1) AS statistics, coalesce(a.attoptions, CAST('{}' AS text[])) AS options
   FROM pg_catalog.pg_attribute a
   LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
- WHERE a.attrelid = :oid AND a.attname = ANY (CAST(:names AS text[])) AND NOT a.attisdropped
-""")
+ WHERE a.attrelid = pg_catalog.to_regclass(:table) AND a.attname IN :names AND NOT a.attisdropped
+""").bindparams(bindparam("names", expanding=True, type_=String()))
 
-_PRIVILEGES: Final = text("""
+PRIVILEGES: Final = text("""
 SELECT a.attname AS name, x.privilege_type AS privilege, x.is_grantable AS grantable,
        CASE WHEN x.grantee = 0 THEN 'PUBLIC'
             ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(x.grantee)) END AS grantee
   FROM pg_catalog.pg_attribute a, pg_catalog.aclexplode(a.attacl) x
- WHERE a.attrelid = :oid AND a.attname = ANY (CAST(:names AS text[])) AND NOT a.attisdropped
+ WHERE a.attrelid = pg_catalog.to_regclass(:table) AND a.attname IN :names AND NOT a.attisdropped
  ORDER BY 1, 2, 4
-""")
+""").bindparams(bindparam("names", expanding=True, type_=String()))
 
 # An index depends on its plain columns and on those of its expressions; a constraint's index belongs to the constraint.
-_INDEXES: Final = text("""
+INDEXES: Final = text("""
 SELECT DISTINCT a.attname AS column_name, i.relname AS name, o.opcname AS operator_class,
        x.indisvalid AND x.indisready AND x.indislive AS valid
   FROM pg_catalog.pg_attribute a
@@ -105,17 +110,17 @@ SELECT DISTINCT a.attname AS column_name, i.relname AS name, o.opcname AS operat
   JOIN pg_catalog.pg_index x ON x.indexrelid = d.objid
   JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid
   JOIN pg_catalog.pg_opclass o ON o.oid = x.indclass[0]
- WHERE a.attrelid = :oid AND a.attname = ANY (CAST(:names AS text[]))
+ WHERE a.attrelid = pg_catalog.to_regclass(:table) AND a.attname IN :names
  ORDER BY 1, 3, 2
-""")
+""").bindparams(bindparam("names", expanding=True, type_=String()))
 
 # The column's own default and NOT NULL are carried; indexes are looked at apart.
-_DEPENDENTS: Final = text("""
+DEPENDENTS: Final = text("""
 SELECT DISTINCT a.attname AS column_name, pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid) AS description
   FROM pg_catalog.pg_attribute a
   JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_class'\\:\\:regclass AND d.refobjid = a.attrelid
                              AND d.refobjsubid = a.attnum
- WHERE a.attrelid = :oid AND a.attname = ANY (CAST(:names AS text[]))
+ WHERE a.attrelid = pg_catalog.to_regclass(:table) AND a.attname IN :names
    AND NOT (d.classid = 'pg_class'\\:\\:regclass AND EXISTS (
            SELECT FROM pg_catalog.pg_index x WHERE x.indexrelid = d.objid))
    AND NOT (d.classid = 'pg_attrdef'\\:\\:regclass AND EXISTS (
@@ -123,7 +128,7 @@ SELECT DISTINCT a.attname AS column_name, pg_catalog.pg_describe_object(d.classi
    AND NOT (d.classid = 'pg_constraint'\\:\\:regclass AND EXISTS (
            SELECT FROM pg_catalog.pg_constraint c WHERE c.oid = d.objid AND (c.contype = 'n' OR c.conname = :ours)))
  ORDER BY 1, 2
-""")
+""").bindparams(bindparam("names", expanding=True, type_=String()))
 
 _CONSTRAINT: Final = text("""
 SELECT EXISTS (SELECT FROM pg_catalog.pg_constraint c WHERE c.conrelid = :oid AND c.conname = :name)
@@ -142,15 +147,15 @@ def find_table(connection: Connection, table: str) -> tuple[int, bool] | None:
         connection: a connection.
         table: the name of the table with its schema, quoted.
     """
-    row = connection.execute(_TABLE, {"table": table}).one_or_none()
+    row = connection.execute(TABLE, {"table": table}).one_or_none()
     return None if row is None else (row.oid, row.has_relatives)
 
 
-def find_columns(connection: Connection, oid: int, names: Sequence[str]) -> dict[str, FoundColumn]:
+def find_columns(connection: Connection, table: str, names: Sequence[str]) -> dict[str, FoundColumn]:
     """Return the columns of a table by name, with what is tied to them, at the cost of three queries."""
-    given = {"oid": oid, "names": list(names)}
-    privileges = connection.execute(_PRIVILEGES, given).all()
-    indexes = connection.execute(_INDEXES, given).all()
+    given = {"table": table, "names": list(names)}
+    privileges = connection.execute(PRIVILEGES, given).all()
+    indexes = connection.execute(INDEXES, given).all()
     return {
         row.name: FoundColumn(
             name=row.name,
@@ -172,15 +177,15 @@ def find_columns(connection: Connection, oid: int, names: Sequence[str]) -> dict
                 if one.column_name == row.name
             ),
         )
-        for row in connection.execute(_COLUMNS, given)
+        for row in connection.execute(COLUMNS, given)
     }
 
 
 def find_dependents(
-    connection: Connection, oid: int, names: Sequence[str], *, except_constraint: str
+    connection: Connection, table: str, names: Sequence[str], *, except_constraint: str
 ) -> list[Dependent]:
     """Return what goes on using columns whatever their names, at the cost of one query."""
-    rows = connection.execute(_DEPENDENTS, {"oid": oid, "names": list(names), "ours": except_constraint})
+    rows = connection.execute(DEPENDENTS, {"table": table, "names": list(names), "ours": except_constraint})
     return [Dependent(column=row.column_name, description=row.description) for row in rows]
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from alembic_ops.column_facts import ColumnIndex, Dependent, FoundColumn
     from alembic_ops.operations import SwapEmbeddingColumnsOp
 
-__all__ = ["moved_defaults", "not_null_check", "refuse_dependents", "swap_statements"]
+__all__ = ["column_renames", "moved_defaults", "not_null_check", "refuse_dependents", "swap_statements"]
 
 
 def not_null_check(table_name: str, column: str) -> str:
@@ -60,17 +60,26 @@ def swap_statements(operation: SwapEmbeddingColumnsOp, live: FoundColumn, replac
     table = qualified_name(PREPARER, operation.schema, operation.table_name)
     alter = f"ALTER TABLE {table}"
     one, other = PREPARER.quote(operation.live), PREPARER.quote(operation.replacement)
-    between = PREPARER.quote(fitted(operation.live, suffix="__swap"))
     return [
-        f"{alter} RENAME COLUMN {one} TO {between}",
-        f"{alter} RENAME COLUMN {other} TO {one}",
-        f"{alter} RENAME COLUMN {between} TO {other}",
+        *column_renames(operation),
         *_index_renames(operation, live, replacement),
         *_required(alter, one, other, operation, live, replacement),
         *_defaults(alter, one, other, live, replacement),
         *_comments(table, one, other, live, replacement),
         *_privileges(table, one, other, live, replacement),
         *_statistics(alter, one, other, live, replacement),
+    ]
+
+
+def column_renames(operation: SwapEmbeddingColumnsOp) -> list[str]:
+    """Return the statements that let the two columns exchange names."""
+    alter = f"ALTER TABLE {qualified_name(PREPARER, operation.schema, operation.table_name)}"
+    one, other = PREPARER.quote(operation.live), PREPARER.quote(operation.replacement)
+    between = PREPARER.quote(fitted(operation.live, suffix="__swap"))
+    return [
+        f"{alter} RENAME COLUMN {one} TO {between}",
+        f"{alter} RENAME COLUMN {other} TO {one}",
+        f"{alter} RENAME COLUMN {between} TO {other}",
     ]
 
 

@@ -18,12 +18,13 @@ from alembic_ops.column_facts import (
     running_build,
 )
 from alembic_ops.column_swap import moved_defaults, not_null_check, refuse_dependents, swap_statements
-from alembic_ops.errors import MigrationError, OperationArgumentError
+from alembic_ops.errors import MigrationError
 from alembic_ops.locking import policy_of, with_short_lock
 from alembic_ops.problems import explained, sqlstate_of
 from alembic_ops.quoting import DIALECT, PREPARER
 from alembic_ops.sessions import PATIENT, outside_transaction, settings
 from alembic_ops.statements import qualified_name, verbatim
+from alembic_ops.swap_script import swap_script
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,13 +59,9 @@ def perform_swap_embedding_columns(operations: Operations, operation: SwapEmbedd
     """Let two columns exchange names, in the transaction that also changes the version of the database."""
     context = operations.migration_context
     if context.as_sql:
-        raise OperationArgumentError(
-            f"op.swap_embedding_columns({operation.table_name!r}) cannot become SQL for later. "
-            "What follows the names and what stands in the way is read from the catalog in the same transaction. "
-            "Run this revision online.",
-            operation="swap_embedding_columns",
-            argument="table_name",
-        )
+        for sql in swap_script(operation):
+            operations.execute(verbatim(sql))
+        return
     table = qualified_name(PREPARER, operation.schema, operation.table_name)
     try:
         columns = _columns_of(operations.get_bind(), operation, table)
@@ -92,7 +89,7 @@ def _add(
     found = find_table(connection, table)
     if found is None:
         raise _no_table(operation.table_name)
-    column = find_columns(connection, found[0], [operation.column.name]).get(operation.column.name)
+    column = find_columns(connection, table, [operation.column.name]).get(operation.column.name)
     required = not operation.column.nullable
     if column is not None:
         _require_type(operation, column)
@@ -196,7 +193,7 @@ def _swap(connection: Connection, operation: SwapEmbeddingColumnsOp, table: str)
     columns = _columns_of(connection, operation, table)
     check = not_null_check(operation.table_name, operation.replacement)
     names = [operation.live, operation.replacement]
-    refuse_dependents(operation, find_dependents(connection, found[0], names, except_constraint=check))
+    refuse_dependents(operation, find_dependents(connection, table, names, except_constraint=check))
     live, replacement = columns[operation.live], columns[operation.replacement]
     for default, type_ in moved_defaults(live, replacement):
         _require_fitting(connection, operation, default, type_)
@@ -222,14 +219,14 @@ def _columns_of(connection: Connection, operation: SwapEmbeddingColumnsOp, table
     found = find_table(connection, table)
     if found is None:
         raise _no_table(operation.table_name)
-    oid, has_relatives = found
+    _, has_relatives = found
     if has_relatives:
         raise MigrationError(
             f"The columns of {operation.table_name!r} cannot be swapped, because it has partitions or child tables. "
             "A rename takes an exclusive lock on every one of them, and their indexes keep their names. "
             "Let the application read the new column by its own name instead."
         )
-    columns = find_columns(connection, oid, [operation.live, operation.replacement])
+    columns = find_columns(connection, table, [operation.live, operation.replacement])
     for name in (operation.live, operation.replacement):
         if name not in columns:
             raise MigrationError(

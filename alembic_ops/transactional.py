@@ -147,5 +147,6 @@ def _refusal(operation: AlterEmbeddingTypeOp) -> str:
         f"The column {column!r} holds vectors that cannot become {operation.type_!r}. "
         "Another number of dimensions is another embedding model, and nothing converts one into the other. "
         "Give op.alter_embedding_type() a using= expression, or discard_vectors=True to set them all to NULL and embed"
-        " the rows again, or keep both columns until all rows are embedded with op.begin_reembedding()."
+        " the rows again, or fill a column beside it and exchange their names: op.add_embedding_column(), and"
+        " op.swap_embedding_columns() in a later revision."
     )

@@ -110,7 +110,8 @@ def test_vectors_that_cannot_follow_are_not_lost(project, case):
         f"The column 'items.embedding' holds vectors that cannot become {type_!r}. "
         "Another number of dimensions is another embedding model, and nothing converts one into the other. "
         "Give op.alter_embedding_type() a using= expression, or discard_vectors=True to set them all to NULL and embed"
-        " the rows again, or keep both columns until all rows are embedded with op.begin_reembedding()."
+        " the rows again, or fill a column beside it and exchange their names: op.add_embedding_column(), and"
+        " op.swap_embedding_columns() in a later revision."
     )
     assert project.catalog() == before
     with project.engine.connect() as connection:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import threading
 
 import pytest
@@ -328,7 +329,48 @@ def test_a_partitioned_table_is_refused(alembic_project, catalog):
         alembic_project.upgrade()
 
 
-def test_sql_for_later_cannot_read_the_catalog(alembic_project):
+@pytest.mark.usefixtures("replacement")
+def test_sql_for_later_swaps_the_columns_and_their_indexes(alembic_project, columns, catalog, psql):
+    catalog.execute("CREATE INDEX ix_cosine ON document USING hnsw (embedding vector_cosine_ops)")
+    catalog.execute("CREATE INDEX ix_cosine_v2 ON document USING hnsw (embedding_v2 halfvec_cosine_ops)")
+    before = columns(), catalog.indexes()
+    alembic_project.revision(SWAP, SWAP)
+    script = alembic_project.sql()
+    psql(script)
+    assert {name: one[0] for name, one in columns().items()} == {"embedding": "halfvec(3)", "embedding_v2": "vector(3)"}
+    assert {name: sql.partition("USING hnsw ")[2] for name, (sql, _) in catalog.indexes().items()} == {
+        "ix": "(embedding halfvec_l2_ops)",
+        "ix_v2": "(embedding_v2 vector_l2_ops)",
+        "ix_cosine": "(embedding halfvec_cosine_ops)",
+        "ix_cosine_v2": "(embedding_v2 vector_cosine_ops)",
+    }
+    catalog.execute("DROP TABLE alembic_version")
+    psql(script)
+    assert (columns(), catalog.indexes()) == before
+
+
+STOPS = {
+    "view": ("CREATE VIEW v AS SELECT embedding FROM document", "rule _RETURN on view v uses embedding."),
+    "NOT NULL": ("ALTER TABLE document ALTER embedding SET NOT NULL", "they differ in NOT NULL."),
+    "default and comment": (
+        "ALTER TABLE document ALTER embedding SET DEFAULT '[1,2,3]'; COMMENT ON COLUMN document.embedding_v2 IS 'x'",
+        "they differ in the default, the comment.",
+    ),
+    "statistics": ("ALTER TABLE document ALTER embedding SET STATISTICS 7", "they differ in the statistics settings."),
+    "privileges": ("GRANT SELECT (embedding) ON document TO PUBLIC", "they differ in the column privileges."),
+    "index": ("DROP INDEX ix_v2", "the new column has no valid index like ix."),
+    "child": ("CREATE TABLE child () INHERITS (document)", "the table has partitions or child tables."),
+}
+
+
+@pytest.mark.usefixtures("replacement")
+@pytest.mark.parametrize("kind", STOPS)
+def test_sql_for_later_stops_where_something_would_not_follow(alembic_project, columns, catalog, psql, kind):
+    statement, reason = STOPS[kind]
+    catalog.execute(statement)
+    before = columns(), catalog.indexes()
     alembic_project.revision(SWAP)
-    with pytest.raises(OperationArgumentError, match="cannot become SQL for later"):
-        alembic_project.sql()
+    with pytest.raises(subprocess.CalledProcessError) as error:
+        psql(alembic_project.sql())
+    assert f"The columns 'embedding' and 'embedding_v2' of 'document' were not swapped: {reason}" in error.value.stderr
+    assert (columns(), catalog.indexes()) == before
