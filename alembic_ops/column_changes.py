@@ -17,7 +17,7 @@ from alembic_ops.type_changes import is_embedding_type
 from alembic_ops.vector_types import vector_type_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from alembic.operations.ops import MigrateOperation
     from sqlalchemy import Column, Table
@@ -40,6 +40,7 @@ class ColumnChanges:
     added: set[str] = field(default_factory=set)
     dropped: set[str] = field(default_factory=set)
     renamed: dict[str, str] = field(default_factory=dict)
+    generated_anew: set[str] = field(default_factory=set)
     embeddings: list[MigrateOperation] = field(default_factory=list)
     actions: list[str] = field(default_factory=list)
 
@@ -47,6 +48,14 @@ class ColumnChanges:
     def renames(self) -> tuple[str, ...]:
         """The renames alone, as actions of ALTER TABLE."""
         return tuple(_rename_sql(old, new) for old, new in self.renamed.items())
+
+    def retype_source_of(self, expression: str) -> bool:
+        """Say whether an expression names a column that gets another type."""
+        return _named_in(expression, self.retyped)
+
+    def generate_anew_for(self, definition: IndexDefinition) -> bool:
+        """Say whether an index goes with a generated column, which comes back."""
+        return _mentions(definition, self.generated_anew)
 
     def needed_by(self, definition: IndexDefinition) -> bool:
         """Say whether an index needs a column that is new or has a new name."""
@@ -61,9 +70,14 @@ class ColumnChanges:
         return _mentions(definition, self.dropped | set(self.renamed))
 
 
-def _mentions(definition: IndexDefinition, columns: Iterable[str]) -> bool:
-    sql = f"{definition.expression or ''} {definition.predicate or ''}"
-    return any(name == definition.column or re.search(rf"\b{re.escape(name)}\b", sql) for name in columns)
+def _mentions(definition: IndexDefinition, columns: Collection[str]) -> bool:
+    if definition.column in columns:
+        return True
+    return _named_in(f"{definition.expression or ''} {definition.predicate or ''}", columns)
+
+
+def _named_in(sql: str, columns: Iterable[str]) -> bool:
+    return any(re.search(rf"\b{re.escape(name)}\b", sql) for name in columns)
 
 
 def _rename_sql(old: str, new: str) -> str:
@@ -164,11 +178,17 @@ def _taken_over_type(operation: AlterColumnOp, found: ColumnChanges) -> list[Mig
 
 def _with_renames(operations: list[MigrateOperation], table: Table, found: ColumnChanges) -> list[MigrateOperation]:
     """Return the operations with a rename in place of a vector column that goes and one of its type that comes."""
-    added = [one for one in operations if isinstance(one, AddColumnOp) and is_embedding_type(one.column.type, DIALECT)]
+    added = [
+        one
+        for one in operations
+        if isinstance(one, AddColumnOp) and is_embedding_type(one.column.type, DIALECT) and one.column.computed is None
+    ]
     dropped = [
         one
         for one in operations
-        if isinstance(one, DropColumnOp) and is_embedding_type(table.c[one.column_name].type, DIALECT)
+        if isinstance(one, DropColumnOp)
+        and is_embedding_type(table.c[one.column_name].type, DIALECT)
+        and table.c[one.column_name].computed is None
     ]
     if len(added) != 1 or len(dropped) != 1:
         return operations

@@ -17,6 +17,7 @@ from alembic_ops.column_changes import take_over_columns
 from alembic_ops.declared import is_vector_index
 from alembic_ops.errors import VectorMigrationWarning
 from alembic_ops.extension_needs import extension_operations, needed_version
+from alembic_ops.generated_columns import generate_anew, leave_generated_vectors_to_us
 from alembic_ops.index_comparison import ComparedTable, IndexComparison
 from alembic_ops.proposals import arranged, propose
 from alembic_ops.type_changes import compare_vector_type, recognise_types_of_schema
@@ -55,6 +56,7 @@ def register_comparators() -> None:
         ("autogenerate", begin, DispatchPriority.FIRST, "alembic_ops.begin"),
         ("table", remember_table, DispatchPriority.FIRST, "alembic_ops.tables"),
         ("column", compare_vector_type, DispatchPriority.MEDIUM, "types"),
+        ("column", leave_generated_vectors_to_us, DispatchPriority.FIRST, "server_default"),
         ("schema", compare_schemas, DispatchPriority.LAST, "alembic_ops.schemas"),
     ):
         comparators.dispatch_for(target, priority=priority, qualifier="postgresql", subgroup=subgroup)(comparator)
@@ -114,6 +116,13 @@ def compare_schemas(
     _leave_partitions_alone(seen, upgrade_ops, partitions(context.connection, schemas))
     current = {table.key: table.current for table in seen.tables if table.current is not None}
     columns = take_over_columns(upgrade_ops.ops, current)
+    generate_anew(
+        context.connection,
+        upgrade_ops.ops,
+        seen.tables,
+        columns,
+        extension_schema=None if seen.extension.visible else seen.extension.schema,
+    )
     comparison = IndexComparison(context, seen.tables, columns, seen.extension)
     with extension_in_search_path(context.connection, seen.extension):
         changes = comparison.changes(current_indexes(context.connection, schemas))

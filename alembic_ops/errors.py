@@ -10,6 +10,7 @@ __all__ = [
     "BuildError",
     "ExtensionError",
     "ExternalTransactionError",
+    "GeneratedColumnError",
     "IndexConflictError",
     "IrreversibleOperationError",
     "LockWaitError",
@@ -36,6 +37,20 @@ class OperationArgumentError(VecSearchError, CommandError, ValueError):
         super().__init__(message)
         self.operation = operation
         self.argument = argument
+
+
+class GeneratedColumnError(VecSearchError, CommandError, ValueError):
+    """A generated column of the models that the server refuses.
+
+    Attributes:
+        table_name: the table.
+        column: the name of the column.
+    """
+
+    def __init__(self, message: str, *, table_name: str, column: str) -> None:
+        super().__init__(message)
+        self.table_name = table_name
+        self.column = column
 
 
 class IrreversibleOperationError(VecSearchError, CommandError, ValueError):

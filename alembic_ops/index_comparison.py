@@ -12,9 +12,10 @@ from sqlalchemy import Index, text
 from alembic_ops.canonical import Refusal, Wish, canonical, normalised
 from alembic_ops.column_changes import ColumnChanges
 from alembic_ops.declared import IndexRuleError, declared_indexes
-from alembic_ops.diff import IndexBeingBuilt, IndexLeftOver, index_changes
+from alembic_ops.diff import CreateIndex, IndexBeingBuilt, IndexLeftOver, RebuildIndex, index_changes
 from alembic_ops.errors import VectorMigrationWarning
 from alembic_ops.operations import DropVectorIndexOp
+from alembic_ops.probe import NO_TEMPORARY_TABLES
 from alembic_ops.quoting import PREPARER
 
 if TYPE_CHECKING:
@@ -33,9 +34,6 @@ if TYPE_CHECKING:
 __all__ = ["ComparedTable", "IndexComparison"]
 
 log = logging.getLogger(__name__)
-
-_NO_TEMPORARY_TABLES: Final = frozenset({"25006", "42501"})
-"""A read-only transaction, and a missing privilege."""
 
 _NO_CHANGES: Final = ColumnChanges()
 
@@ -79,13 +77,28 @@ class IndexComparison:
     def changes(self, found: Iterable[IndexState]) -> list[Change]:
         """Return the difference between what the catalog has and what is declared, and warn of what is left alone."""
         current, wished = self._filtered([state for state in found if self._is_compared(state)])
-        changes = index_changes(self._canonical_current(current), self._canonical_wished(wished, current))
+        here = self._canonical_current(current)
+        there = self._canonical_wished(wished, current)
+        changes = index_changes(here, there)
+        changes.extend(self._with_generated_columns(here, there, changes))
         for change in changes:
             if isinstance(change, IndexLeftOver | IndexBeingBuilt):
                 _warn(change)
             else:
                 log.info("Detected %s", change)
         return changes
+
+    def _with_generated_columns(
+        self, here: list[IndexState], there: list[IndexState], changes: list[Change]
+    ) -> list[Change]:
+        """Return the indexes that stay as they are, and yet are dropped with a column that is generated anew."""
+        changed = {change.current for change in changes if not isinstance(change, CreateIndex)}
+        wished = {(state.schema, state.table_name, state.name): state for state in there}
+        return [
+            RebuildIndex(current=state, wished=wished[state.schema, state.table_name, state.name])
+            for state in here
+            if state not in changed and self._columns(state).generate_anew_for(self.originals[state])
+        ]
 
     def with_the_table(self, state: IndexState) -> bool:
         """Say whether the index changes in one transaction with its table, which nobody can use meanwhile."""
@@ -208,7 +221,7 @@ class IndexComparison:
 
 def _without_answer(declared: DeclaredIndex, refusal: Refusal, current: IndexState | None) -> IndexDefinition:
     """Return what to compare with where the server did not create a wished index."""
-    if refusal.sqlstate not in _NO_TEMPORARY_TABLES:
+    if refusal.sqlstate not in NO_TEMPORARY_TABLES:
         raise IndexRuleError(
             declared.index,
             "cannot be built",

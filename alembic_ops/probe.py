@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-__all__ = ["Answer", "Question", "answers", "names_in"]
+__all__ = ["NO_TEMPORARY_TABLES", "Answer", "Question", "answers", "names_in"]
 
 Question: TypeAlias = dict[str, object]
 """``table``, its quoted name, and ``copy``, a key that questions share whose copies may be one.
@@ -27,6 +27,9 @@ method on, and ``names`` are the words of that SQL, the columns among them; or `
 
 Answer: TypeAlias = dict[str, Any]  # Any: a JSON object
 """The row of the catalog, or ``sqlstate`` and ``message``."""
+
+NO_TEMPORARY_TABLES: Final = frozenset({"25006", "42501"})
+"""The SQLSTATE of an answer in a read-only transaction, and where a privilege is missing."""
 
 _WORDS: Final = re.compile(r'"(?P<quoted>(?:[^"]|"")+)"|(?P<bare>[^\W\d][\w$]*)')
 

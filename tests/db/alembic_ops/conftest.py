@@ -132,8 +132,10 @@ class Project:
                 " WHERE n.nspname NOT LIKE 'pg\\_%' AND t.relname <> 'alembic_version' ORDER BY 1"
             )).all()  # fmt: skip
             columns = connection.execute(text(
-                "SELECT t.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull"
+                "SELECT t.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attgenerated,"
+                " pg_get_expr(d.adbin, d.adrelid)"
                 " FROM pg_attribute a JOIN pg_class t ON t.oid = a.attrelid JOIN pg_namespace n ON n.oid = t.relnamespace"
+                " LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum"
                 " WHERE a.attnum > 0 AND NOT a.attisdropped AND t.relkind IN ('r', 'p')"
                 " AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'"
                 " AND t.relname <> 'alembic_version' ORDER BY 1, 2"
