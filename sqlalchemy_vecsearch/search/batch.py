@@ -93,7 +93,7 @@ def nearest_each(  # type: ignore[misc]  # _shape is no real parameter: it lets 
 
     One statement scans the index once for each vector. Rows come in the order of the queries (of the keys, when a
     Select gives them), and ascending by distance within each. No queries give no rows; a query that is NULL, because
-    a Select read an empty embedding, gives none either.
+    a Select read an empty embedding, gives none either, and for cosine one that is zero.
 
     Args:
         source: a mapped class, an alias, a table, or a Select with its own WHERE, joins, options and columns. Its

@@ -33,6 +33,7 @@ def distance(column: Any, query: Query, metric: Metric | str | None = None) -> C
 
     Raises:
         MetricError: the metric is unknown, not declared, or has no operator for the column's storage.
+        SearchError: the query is a zero vector, to be compared by cosine.
         VectorValueError: the query is no vector of the column's length.
 
     Example:
@@ -66,6 +67,7 @@ def similarity(column: Any, query: Query, metric: Metric | str | None = None) ->
 
     Raises:
         MetricError: the metric is unknown, not declared, or has no operator for the column's storage.
+        SearchError: the query is a zero vector, to be compared by cosine.
         VectorValueError: the query is no vector of the column's length.
     """
     searched = searched_column(column, metric, exact=True)

@@ -13,7 +13,7 @@ from sqlalchemy.orm import QueryableAttribute, aliased
 from sqlalchemy_vecsearch.errors import SearchError
 from sqlalchemy_vecsearch.search.identity import entity_key
 from sqlalchemy_vecsearch.search.laterals import vector_rows
-from sqlalchemy_vecsearch.search.queries import StoredEmbedding
+from sqlalchemy_vecsearch.search.queries import StoredEmbedding, can_be_compared
 from sqlalchemy_vecsearch.search.subselects import inline, shared
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Examples:
         return bool(self.identities or self.vectors)
 
     def rows(self, searched: SearchedColumn, name: str) -> CTE:
-        """Return all of them as rows with one column, ``vector``, without those that are NULL, under a name."""
+        """Return all of them that can be compared as rows with one column, ``vector``, under a name."""
         parts = []
         if self.identities:
             keys, embedding = _other_row(searched)
@@ -46,7 +46,7 @@ class Examples:
         if self.vectors:
             parts.append(select(vector_rows(self.vectors, searched).c.vector))
         every = inline(union_all(*parts) if len(parts) > 1 else parts[0], f"every_{name}")
-        return shared(select(every.c.vector).where(every.c.vector.is_not(None)), name)
+        return shared(select(every.c.vector).where(can_be_compared(every.c.vector, searched)), name)
 
 
 def examples_of(given: Iterable[Any], searched: SearchedColumn) -> Examples:

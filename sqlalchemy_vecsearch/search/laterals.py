@@ -13,7 +13,7 @@ from sqlalchemy_vecsearch.errors import SearchError
 from sqlalchemy_vecsearch.search.candidates import Candidates, limited_candidates
 from sqlalchemy_vecsearch.search.counts import scan_count
 from sqlalchemy_vecsearch.search.forms import unindexed
-from sqlalchemy_vecsearch.search.queries import StoredEmbedding, bound_query
+from sqlalchemy_vecsearch.search.queries import StoredEmbedding, bound_query, can_be_compared
 from sqlalchemy_vecsearch.search.statements import cross_joined
 from sqlalchemy_vecsearch.search.subselects import inline, lateral, materialized, numbered
 
@@ -88,7 +88,7 @@ def found_for_each(
     each = lateral(inner, "each")
     joined = queries.join(each, true())
     kept = [*(name for name in queries.c if name is not vector), *each.c]
-    found = select(*kept).select_from(joined).where(vector.is_not(None))
+    found = select(*kept).select_from(joined).where(can_be_compared(vector, search.searched))
     return Candidates(materialized(found, "found"), keys)
 
 

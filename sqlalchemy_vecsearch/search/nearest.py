@@ -84,7 +84,8 @@ def nearest(  # type: ignore[misc]  # _shape is no real parameter: it lets pyrig
     - a quantised column is searched by its quantised index for ``k * oversample`` candidates, which are re-ranked by
       the full vectors.
 
-    Rows whose embedding is NULL are left out.
+    Rows whose embedding is NULL are left out. A zero vector has no direction, which cosine compares: as a query it is
+    an error, and rows that hold one are in no index, so that only ``exact=True`` returns them, last and with NaN.
 
     Args:
         source: a mapped class, an alias, a table, or a Select with its own WHERE, joins, options and columns. Its
@@ -110,7 +111,8 @@ def nearest(  # type: ignore[misc]  # _shape is no real parameter: it lets pyrig
 
     Raises:
         MetricError: the metric is unknown, not declared, or not served by the column's index.
-        SearchError: the source can not be searched, or k or within is out of range.
+        SearchError: the source can not be searched, the query is a zero vector to be compared by cosine, or k or within
+            is out of range.
         SettingsError: a setting is out of its range.
         VectorValueError: the query is no vector of the column's length.
 

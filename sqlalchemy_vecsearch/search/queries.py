@@ -5,19 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from sqlalchemy import ColumnElement, and_, inspect, literal, not_, select
+import numpy as np
+from sqlalchemy import ColumnElement, Float, and_, func, inspect, literal, literal_column, not_, select
 from sqlalchemy.exc import NoInspectionAvailable
 from sqlalchemy.orm import QueryableAttribute, aliased
 from sqlalchemy.sql.selectable import FromClause
 
 from sqlalchemy_vecsearch.errors import SearchError
+from sqlalchemy_vecsearch.metrics import Metric, Storage
 from sqlalchemy_vecsearch.search.identity import entity_key
 from sqlalchemy_vecsearch.types.validation import checked_vector
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
     from sqlalchemy.orm import InstrumentedAttribute
 
     from sqlalchemy_vecsearch.search.searched import SearchedColumn
@@ -43,7 +44,8 @@ def embedding_of(entity: Any, identity: Any) -> StoredEmbedding:
 
     The vector stays on the server: it is read by a scalar sub-select, which an index serves, and never by a join,
     which none does. ``nearest`` leaves the row itself out. A row that does not exist, or whose embedding is NULL, has
-    no nearest rows; ``session.get(Document, 42).embedding`` tells which of the two it is.
+    no nearest rows; ``session.get(Document, 42).embedding`` tells which of the two it is. So has, for cosine, one whose
+    embedding is zero.
 
     Args:
         entity: the mapped class, or the table, that is searched.
@@ -72,6 +74,7 @@ def bound_query(query: Query, searched: SearchedColumn) -> ColumnElement[Any]:
     """Return the query as an SQL expression of the column's type.
 
     Raises:
+        SearchError: it is a zero vector, to be compared by cosine.
         VectorValueError: the value is no vector that can be compared with the column.
     """
     if isinstance(query, StoredEmbedding):
@@ -82,19 +85,44 @@ def bound_query(query: Query, searched: SearchedColumn) -> ColumnElement[Any]:
         element: ColumnElement[Any] = query.__clause_element__()
         return element
     value = checked_vector(query, searched.storage, dimensions=searched.dimensions, column=searched.label)
+    if searched.metric is Metric.COSINE and _is_zero(value):
+        raise SearchError(
+            f"The query for {searched.label!r} is a zero vector. "
+            "Cosine compares directions and a zero vector has none, so every distance would be NaN and the rows those "
+            "that come first. "
+            "Pass the embedding of something, or search by another metric."
+        )
     return literal(value, searched.type)
 
 
-def exclusions(query: Query, vector: ColumnElement[Any], searched: SearchedColumn) -> tuple[ColumnElement[bool], ...]:
-    """Return the conditions that a query brings: a stored row is left out, and must have an embedding.
+def can_be_compared(vector: ColumnElement[Any], searched: SearchedColumn) -> ColumnElement[bool]:
+    """Return the condition that a vector of the server's is not NULL and, for cosine, not zero.
 
-    pgvector orders by an arbitrary vector when the query is NULL, so that case is shut out by a condition that is
-    evaluated once.
+    pgvector orders by an arbitrary vector when the query is NULL, and by nothing when every distance is NaN.
+    """
+    if searched.metric is not Metric.COSINE:
+        return vector.is_not(None)
+    length = func.vector_norm if searched.storage is Storage.VECTOR else func.l2_norm
+    return length(vector, type_=Float(53)) > literal_column("0")
+
+
+def _is_zero(value: Any) -> bool:  # Any: whatever checked_vector accepts
+    if isinstance(value, list | tuple):
+        return not any(value)
+    if hasattr(value, "count_nonzero"):  # a sparse array of scipy
+        return not value.count_nonzero()
+    return not np.any(value.to_numpy() if hasattr(value, "to_numpy") else value)
+
+
+def exclusions(query: Query, vector: ColumnElement[Any], searched: SearchedColumn) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions that a query brings: a stored row is left out, and its embedding can be compared.
+
+    The second is evaluated once.
     """
     if not isinstance(query, StoredEmbedding):
         return ()
     same = [column == value for column, value in zip(entity_key(searched.element), query.identity, strict=True)]
-    return not_(and_(*same)), vector.is_not(None)
+    return not_(and_(*same)), can_be_compared(vector, searched)
 
 
 def _stored(query: StoredEmbedding, searched: SearchedColumn) -> ColumnElement[Any]:

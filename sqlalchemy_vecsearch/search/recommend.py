@@ -16,6 +16,7 @@ from sqlalchemy_vecsearch.search.examples import among, examples_of
 from sqlalchemy_vecsearch.search.forms import Search, unindexed
 from sqlalchemy_vecsearch.search.identity import entity_key, row_keys
 from sqlalchemy_vecsearch.search.laterals import found_for_each
+from sqlalchemy_vecsearch.search.queries import can_be_compared
 from sqlalchemy_vecsearch.search.statements import only_columns, tie_breaks
 from sqlalchemy_vecsearch.search.subselects import inline, materialized, shared
 from sqlalchemy_vecsearch.search.typing import returns_like
@@ -79,7 +80,7 @@ def recommend(  # type: ignore[misc]  # _shape is no real parameter: it lets pyr
 
     Examples are primary keys of stored rows, whose vectors stay on the server, or vectors. The rows that are examples
     are left out. Keys of rows that do not exist, or have no embedding, do not count; when no positive example is left,
-    there are no rows.
+    there are no rows. For cosine a zero embedding counts as none.
 
     - ``"average"`` searches for ``average(positive) + (average(positive) - average(negative))`` with one index scan;
       ``distance`` is that to this point. It fits examples of one kind.
@@ -128,7 +129,7 @@ def recommend(  # type: ignore[misc]  # _shape is no real parameter: it lets pyr
         return _best_score(statement, searched, liked, disliked, int(k), effort, exact=exact)
     centre = _centre(searched, liked, disliked)
     vector = select(centre.c.vector).scalar_subquery()
-    search = Search(statement.where(vector.is_not(None)), searched, vector, int(k))
+    search = Search(statement.where(can_be_compared(vector, searched)), searched, vector, int(k))
     found = candidates_of(search, effort, search.k, exact=exact, best=True)
     return by_distance(search, found.keys, found.rows)
 

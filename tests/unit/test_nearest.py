@@ -315,7 +315,7 @@ def test_a_stored_row_is_read_by_a_scalar_sub_select_and_left_out():
     stored = "(SELECT document_1.embedding FROM document AS document_1 WHERE document_1.id = %(id_1)s::INTEGER)"
     text = sql(statement)
     assert f"ORDER BY document.embedding <=> {stored} LIMIT" in text
-    assert f"WHERE document.id != %(id_2)s::INTEGER AND {stored} IS NOT NULL AND (SELECT concat(" in text
+    assert f"WHERE document.id != %(id_2)s::INTEGER AND vector_norm({stored}) > 0 AND (SELECT concat(" in text
 
 
 def test_aliases_and_core_tables_are_searched_alike():

@@ -8,7 +8,7 @@ FROM queries_1 JOIN LATERAL (SELECT chunk.id AS key_0, chunk.document_id AS of_g
 FROM chunk
 WHERE (SELECT concat(set_config('hnsw.ef_search', CAST(greatest(CAST(nullif(current_setting('hnsw.ef_search', true), '') AS INTEGER), %(param_5)s::INTEGER) AS TEXT), true), CASE WHEN (current_setting('hnsw.iterative_scan', true) IS NOT NULL) THEN set_config('hnsw.iterative_scan', 'strict_order', true) END) AS concat_1) IS NOT NULL ORDER BY chunk.embedding <=> queries_1.vector
 LIMIT %(param_6)s::INTEGER) AS each_1 ON true
-WHERE queries_1.vector IS NOT NULL),
+WHERE vector_norm(queries_1.vector) > 0),
 documents_1 AS MATERIALIZED
 (SELECT DISTINCT found_1.of_group AS of_group
 FROM found_1),

@@ -9,7 +9,7 @@ FROM document
 WHERE document.id != queries_1.key AND (SELECT concat(set_config('hnsw.ef_search', CAST(greatest(CAST(nullif(current_setting('hnsw.ef_search', true), '') AS INTEGER), %(param_1)s::INTEGER) AS TEXT), true), set_config('hnsw.max_scan_tuples', %(param_2)s::VARCHAR, true), set_config('hnsw.scan_mem_multiplier', %(param_3)s::VARCHAR, true), set_config('hnsw.iterative_scan', 'relaxed_order', true)) AS concat_1) IS NOT NULL ORDER BY document.embedding <=> queries_1.vector
 LIMIT %(param_4)s::INTEGER) AS candidates_1 ORDER BY candidates_1.distance + 0
 LIMIT %(param_5)s::INTEGER) AS each_1 ON true
-WHERE queries_1.vector IS NOT NULL)
+WHERE vector_norm(queries_1.vector) > 0)
 SELECT found_1.key, document.id, document.lang, document.title, document.embedding, document.bits, document.maybe, document.sparse, found_1.distance AS distance
 FROM document, found_1
 WHERE document.id = found_1.key_0 ORDER BY found_1.key, found_1.distance + 0

@@ -13,7 +13,7 @@ WHERE offer.shop = __[POSTCOMPILE_shop_2] AND offer.id != queries_1.key AND (SEL
 LIMIT %(param_5)s::INTEGER)) AS scans_1 ORDER BY scans_1.scan_order + 0
 LIMIT %(param_6)s::INTEGER) AS candidates_1 ORDER BY candidates_1.distance + 0
 LIMIT %(param_7)s::INTEGER) AS each_1 ON true
-WHERE queries_1.vector IS NOT NULL)
+WHERE vector_norm(queries_1.vector) > 0)
 SELECT found_1.key, offer.id, offer.shop, offer.embedding, found_1.distance AS distance
 FROM offer, found_1
 WHERE offer.id = found_1.key_0 ORDER BY found_1.key, found_1.distance + 0

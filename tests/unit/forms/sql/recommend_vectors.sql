@@ -2,7 +2,7 @@ WITH liked_1 AS
 (SELECT every_liked_1.vector AS vector
 FROM (SELECT given_1.vector AS vector
 FROM unnest(CAST(ARRAY[%(param_1)s::VECTOR(3), %(param_2)s::VECTOR(3), %(param_3)s::VECTOR(3), %(param_4)s::VECTOR(3)] AS VECTOR(3)[])) WITH ORDINALITY AS given_1(vector, position)) AS every_liked_1
-WHERE every_liked_1.vector IS NOT NULL),
+WHERE vector_norm(every_liked_1.vector) > 0),
 centre_1 AS
 (SELECT average_liked_1.vector AS vector
 FROM (SELECT avg(liked_1.vector) AS vector
@@ -11,8 +11,8 @@ candidates_1 AS MATERIALIZED
 (SELECT document.id AS key_0, document.embedding <=> (SELECT centre_1.vector
 FROM centre_1) AS distance
 FROM document
-WHERE (SELECT centre_1.vector
-FROM centre_1) IS NOT NULL AND (SELECT concat(set_config('hnsw.ef_search', CAST(greatest(CAST(nullif(current_setting('hnsw.ef_search', true), '') AS INTEGER), %(param_5)s::INTEGER) AS TEXT), true), set_config('hnsw.max_scan_tuples', %(param_6)s::VARCHAR, true), set_config('hnsw.scan_mem_multiplier', %(param_7)s::VARCHAR, true), set_config('hnsw.iterative_scan', 'relaxed_order', true)) AS concat_1) IS NOT NULL ORDER BY document.embedding <=> (SELECT centre_1.vector
+WHERE vector_norm((SELECT centre_1.vector
+FROM centre_1)) > 0 AND (SELECT concat(set_config('hnsw.ef_search', CAST(greatest(CAST(nullif(current_setting('hnsw.ef_search', true), '') AS INTEGER), %(param_5)s::INTEGER) AS TEXT), true), set_config('hnsw.max_scan_tuples', %(param_6)s::VARCHAR, true), set_config('hnsw.scan_mem_multiplier', %(param_7)s::VARCHAR, true), set_config('hnsw.iterative_scan', 'relaxed_order', true)) AS concat_1) IS NOT NULL ORDER BY document.embedding <=> (SELECT centre_1.vector
 FROM centre_1)
 LIMIT %(param_8)s::INTEGER),
 nearest_1 AS MATERIALIZED

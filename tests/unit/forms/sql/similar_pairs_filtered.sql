@@ -8,7 +8,7 @@ FROM document
 WHERE document.lang = %(lang_2)s::VARCHAR AND document.id != every_row_1.one_0 AND (SELECT concat(set_config('hnsw.ef_search', CAST(greatest(CAST(nullif(current_setting('hnsw.ef_search', true), '') AS INTEGER), %(param_1)s::INTEGER) AS TEXT), true), set_config('hnsw.max_scan_tuples', %(param_2)s::VARCHAR, true), set_config('hnsw.scan_mem_multiplier', %(param_3)s::VARCHAR, true), set_config('hnsw.iterative_scan', 'relaxed_order', true)) AS concat_1) IS NOT NULL ORDER BY document.embedding <=> every_row_1.vector
 LIMIT %(param_4)s::INTEGER) AS candidates_1 ORDER BY candidates_1.distance + 0
 LIMIT %(param_5)s::INTEGER) AS each_1 ON true
-WHERE every_row_1.vector IS NOT NULL),
+WHERE vector_norm(every_row_1.vector) > 0),
 pairs_1 AS MATERIALIZED
 (SELECT ordered_1.one_0 AS one_0, ordered_1.key_0 AS key_0, min(ordered_1.distance) AS distance
 FROM (SELECT CASE WHEN (found_1.one_0 > found_1.key_0) THEN found_1.key_0 ELSE found_1.one_0 END AS one_0, CASE WHEN (found_1.one_0 > found_1.key_0) THEN found_1.one_0 ELSE found_1.key_0 END AS key_0, found_1.distance AS distance
