@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from alembic_ops.errors import ExternalTransactionError, MigrationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from alembic.runtime.migration import MigrationContext
     from sqlalchemy import Connection
@@ -21,7 +21,7 @@ __all__ = ["PATIENT", "outside_transaction", "settings"]
 PATIENT: Final[Mapping[str, str]] = {"statement_timeout": "0", "lock_timeout": "0", "transaction_timeout": "0"}
 """What a build needs: each of these, set by a role or a database, would end it half done."""
 
-_CURRENT: Final = text("SELECT current_setting(:name, true)")
+_CURRENT: Final = text("SELECT current_setting(:name, true) AS value, pg_backend_pid() AS backend")
 _SET: Final = text("SELECT set_config(:name, :value, false)")
 _BACKEND: Final = text("SELECT pg_backend_pid()")
 
@@ -70,26 +70,27 @@ def settings(connection: Connection, wished: Mapping[str, str]) -> Iterator[None
     Raises:
         MigrationError: a pooler gives each statement another session.
     """
-    backend = connection.scalar(_BACKEND)
-    before: dict[str, str] = {}
-    for name in wished:
-        current = connection.scalar(_CURRENT, {"name": name})
-        if current is not None:
-            before[name] = str(current)
+    found = {name: connection.execute(_CURRENT, {"name": name}).one() for name in wished}
+    before = {name: row.value for name, row in found.items() if row.value is not None}
+    _require_one_backend([row.backend for row in found.values()])  # before a setting reaches a process of others
     try:
         for name in before:
             connection.execute(_SET, {"name": name, "value": wished[name]})
-        if connection.scalar(_BACKEND) != backend:
-            raise MigrationError(
-                "The connection reaches another server process with each statement. "
-                "A connection pooler in transaction mode stands before the server, so that no setting holds and nobody "
-                "could tell which process builds the index. "
-                "Let migrations connect to the server itself, or to a pool in session mode."
-            )
+        _require_one_backend([*(row.backend for row in found.values()), connection.scalar(_BACKEND)])
         yield
     finally:
         if not connection.closed and not connection.invalidated:
             _restore(connection, before)
+
+
+def _require_one_backend(backends: Sequence[int | None]) -> None:
+    if len(set(backends)) > 1:
+        raise MigrationError(
+            "The connection reaches another server process with each statement. "
+            "A connection pooler in transaction mode stands before the server, so that no setting holds and nobody "
+            "could tell which process builds the index. "
+            "Let migrations connect to the server itself, or to a pool in session mode."
+        )
 
 
 def _restore(connection: Connection, before: Mapping[str, str]) -> None:

