@@ -96,6 +96,14 @@ def test_hand_written_indexes_are_described_too():
     assert (found["default"].metric, found["default"].method) == (Metric.L2, IVFFlat())
 
 
+def test_an_index_is_known_by_what_it_holds_and_not_by_its_name():
+    table = items()
+    misleading = vector_index("ix_l2_ivfflat_halfvec_b", table.c.v, metric="cosine", method=HNSW())
+    found = describe_index(misleading)
+    assert (found.metric, found.method, found.quantize, found.column) == (Metric.COSINE, HNSW(), None, table.c.v)
+    assert describe_index(Index("ix_v_hnsw_cosine", table.c.lang)) is None
+
+
 def test_other_indexes_are_not_described():
     table = items()
     Index("btree", table.c.lang)

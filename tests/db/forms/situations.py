@@ -251,6 +251,7 @@ SITUATIONS = {
     "a key of two columns": Situation(Leaf, Leaf, lambda number: (f"b{number // 60}", number)),
     "another schema": Situation(Elsewhere, Elsewhere),
     "a partitioned table": Situation(Part, Part, lambda number: (number, "en" if number % 3 else "de")),
+    "an order that breaks ties": Situation(select(Item).order_by(Item.title, Item.number)),
     "locked rows": Situation(select(Item).with_for_update()),
     "rows locked past those of others": Situation(select(Item).with_for_update(of=Item, skip_locked=True)),
 }

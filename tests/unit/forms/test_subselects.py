@@ -68,3 +68,8 @@ def test_every_sub_select_has_a_name_that_says_what_it_holds(form):
 def test_a_leg_is_called_as_in_its_columns_whatever_that_is():
     text = sql(hybrid(Document, [dense(Document.embedding, QUERY, name="50% (new)")], k=10))
     assert text.startswith('WITH "50_new__1" AS MATERIALIZED')
+
+
+@EVERY_FORM
+def test_no_form_takes_a_way_to_the_rows_from_the_planner(form):
+    assert "enable_" not in sql(form())
