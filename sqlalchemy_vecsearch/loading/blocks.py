@@ -1,4 +1,4 @@
-"""Columns of a fixed width as blocks of the binary COPY format, without a step for each row."""
+"""Whole columns as blocks of the binary COPY format."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from sqlalchemy.types import Boolean, Float, Integer
 
 from sqlalchemy_vecsearch.errors import VectorValueError
 from sqlalchemy_vecsearch.loading.encoding import refused_row
-from sqlalchemy_vecsearch.types.validation import checked_dense
+from sqlalchemy_vecsearch.loading.sparse_blocks import SparseRows, sparse_rows, spliced
+from sqlalchemy_vecsearch.types.validation import checked_dense, checked_sparse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy_vecsearch.loading.target import CopyTarget, ServerColumn
 
-__all__ = ["HEADER", "TRAILER", "blocks", "fixed_width_arrays"]
+__all__ = ["HEADER", "TRAILER", "blocks", "whole_arrays"]
 
 # https://www.postgresql.org/docs/current/sql-copy.html, "Binary Format"
 HEADER: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
@@ -34,10 +35,10 @@ _VECTORS: Final = {"vector": ">f4", "halfvec": ">f2"}
 _PLAIN_TYPES: Final = (Integer, Float, Boolean)  # classes whose values go to the server as they are
 
 
-def fixed_width_arrays(target: CopyTarget, given: Sequence[Any]) -> list[Array] | None:
-    """Return an array for each column when all of them have a fixed width and no NULL, else None."""
+def whole_arrays(target: CopyTarget, given: Sequence[Any]) -> list[Array] | None:
+    """Return an array for each column when all of them can be sent as arrays and have no NULL, else None."""
     arrays = [
-        _fixed_width_array(column, server, values)
+        _whole_array(column, server, values)
         for column, server, values in zip(target.declared, target.server, given, strict=True)
     ]
     return [array for array in arrays if array is not None] if all(array is not None for array in arrays) else None
@@ -51,10 +52,11 @@ def blocks(target: CopyTarget, arrays: Sequence[Array], advance: Callable[[int],
     """
     record = np.dtype([("count", ">i2"), *_fields(target, arrays)])
     yield HEADER
-    for start in range(0, len(arrays[0]), _ROWS):
+    for start in range(0, arrays[0].shape[0], _ROWS):
         parts = [array[start : start + _ROWS] for array in arrays]
-        block = np.zeros(len(parts[0]), dtype=record)
+        block = np.zeros(parts[0].shape[0], dtype=record)
         block["count"] = len(arrays)
+        inserts: list[tuple[int, SparseRows]] = []
         for number, (server, part) in enumerate(zip(target.server, parts, strict=True)):
             values = part
             if server.is_dense:
@@ -64,14 +66,22 @@ def blocks(target: CopyTarget, arrays: Sequence[Array], advance: Callable[[int],
             if part.ndim > 1:
                 block[f"dimensions_{number}"] = part.shape[1]
             block[f"length_{number}"] = _length(record, number)
+            if server.is_sparse:
+                rows = sparse_rows(part)
+                _check_sparse(target, server, part, rows, start)
+                values = rows.counts
+                block[f"length_{number}"] += 8 * values
+                inserts.append((_end(record, number), rows))
             block[f"value_{number}"] = values
-        yield block.tobytes()
+        yield spliced(block, inserts) if inserts else block.tobytes()
         advance(len(block))
     yield TRAILER
 
 
-def _fixed_width_array(column: Column[Any], server: ServerColumn, values: Any) -> Array | None:
-    if server.is_dense:
+def _whole_array(column: Column[Any], server: ServerColumn, values: Any) -> Array | None:
+    if server.is_sparse and getattr(values, "format", None) == "csr":
+        return values if values.ndim == 2 else None  # noqa: PLR2004  # an array of scipy
+    if server.is_dense or server.is_sparse:
         is_matrix = isinstance(values, np.ndarray) and values.ndim == 2 and values.dtype.kind in "fiu"  # noqa: PLR2004
         return values if is_matrix else None
     if server.is_bits:
@@ -111,6 +121,8 @@ def _fields(target: CopyTarget, arrays: Sequence[Array]) -> list[tuple[Any, ...]
         if server.is_dense:
             fields += [(f"dimensions_{number}", ">u2"), (f"unused_{number}", ">u2")]
             fields.append((f"value_{number}", _VECTORS[server.type_name], (array.shape[1],)))
+        elif server.is_sparse:  # the number of elements, and a zero; they follow behind
+            fields += [(f"dimensions_{number}", ">i4"), (f"value_{number}", ">i4"), (f"unused_{number}", ">i4")]
         elif server.is_bits:
             fields.append((f"dimensions_{number}", ">i4"))
             fields.append((f"value_{number}", "u1", ((array.shape[1] + 7) // 8,)))
@@ -120,11 +132,17 @@ def _fields(target: CopyTarget, arrays: Sequence[Array]) -> list[tuple[Any, ...]
 
 
 def _length(record: np.dtype[Any], number: int) -> int:
-    """Return the bytes between the length of a value and the end of the value."""
+    """Return the bytes between the length of a value and the end of what has a fixed width."""
     fields = record.fields
     assert fields is not None
-    length, value = fields[f"length_{number}"], fields[f"value_{number}"]
-    return int(value[1]) + value[0].itemsize - int(length[1]) - length[0].itemsize
+    return _end(record, number) - int(fields[f"length_{number}"][1]) - 4
+
+
+def _end(record: np.dtype[Any], number: int) -> int:
+    """Return the offset of the end of what a column has in each row of the record."""
+    fields = record.fields
+    assert fields is not None
+    return int(fields.get(f"length_{number + 1}", (None, record.itemsize))[1])
 
 
 def _check_vectors(target: CopyTarget, server: ServerColumn, part: Array, start: int) -> None:
@@ -136,5 +154,16 @@ def _check_vectors(target: CopyTarget, server: ServerColumn, part: Array, start:
     for number, row in enumerate(part):
         try:
             checked_dense(row, server.dimensions, server.name, half=server.type_name == "halfvec")
+        except VectorValueError as error:
+            raise refused_row(target, start + number, server.name, error) from error
+
+
+def _check_sparse(target: CopyTarget, server: ServerColumn, part: Array, rows: SparseRows, start: int) -> None:
+    if server.dimensions in {None, part.shape[1]} and part.shape[1] > 0 and bool(np.isfinite(rows.values).all()):
+        return
+    for number in range(part.shape[0]):
+        row = part[number] if isinstance(part, np.ndarray) else part[number : number + 1]
+        try:
+            checked_sparse(row, server.dimensions, server.name)
         except VectorValueError as error:
             raise refused_row(target, start + number, server.name, error) from error

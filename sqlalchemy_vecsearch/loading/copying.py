@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.orm import Session
 
 from sqlalchemy_vecsearch.errors import LoadingError
-from sqlalchemy_vecsearch.loading.blocks import blocks, fixed_width_arrays
+from sqlalchemy_vecsearch.loading.blocks import blocks, whole_arrays
 from sqlalchemy_vecsearch.loading.encoding import RowStream
 from sqlalchemy_vecsearch.loading.inserting import load_by_insert
 from sqlalchemy_vecsearch.loading.merging import merge
@@ -55,7 +55,7 @@ def copy_rows(
         connection: a Connection or Session; on async ones call `acopy_rows`, or this through ``run_sync``.
         entity: the table or mapped class.
         rows: dictionaries with the same keys; or tuples; or a mapping of columns, each a sequence, and for the
-            embedding best a float32 array of two axes, which is sent without a step for each row.
+            embedding best a float32 array of two axes (a sparse one of scipy for sparsevec), which is sent whole.
         columns: what the tuples hold, None for all columns of the table in order.
         on_conflict: what becomes of a row that exists already: None refuses the load, "nothing" keeps the row, "update"
             writes the new values over it, found by the primary key. The last two go through a temporary table.
@@ -145,7 +145,7 @@ def _by_copy(
     advance: Advance,
     driver: Any,  # the module psycopg_copy or asyncpg_copy
 ) -> int:
-    arrays = None if source.arrays is None else fixed_width_arrays(target, source.arrays)
+    arrays = None if source.arrays is None else whole_arrays(target, source.arrays)
     whole = arrays is not None
     stand_ins = [None if whole else driver.stand_in(*pair) for pair in zip(target.declared, target.server, strict=True)]
     staged = on_conflict is not None or any(stand_ins)
@@ -155,7 +155,7 @@ def _by_copy(
     driver_connection = connection.connection.driver_connection
     if arrays is not None:
         driver.copy_blocks(driver_connection, into, blocks(target, arrays, advance))
-        sent = len(arrays[0])
+        sent = arrays[0].shape[0]
     else:
         stream = RowStream(source.rows, target, connection.dialect, advance)
         driver.copy_stream(driver_connection, into, stream)

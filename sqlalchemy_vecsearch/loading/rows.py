@@ -74,7 +74,8 @@ def open_source(entity: Any, table: Table, given: Any, names: Sequence[str] | No
 
 
 def _from_columns(given: Columns, known: Mapping[str, Column[Any]], table: Table) -> Source:
-    lengths = {key: len(values) for key, values in given.items()}
+    given = {key: values.tocsr() if hasattr(values, "tocsr") else values for key, values in given.items()}
+    lengths = {key: _length(values) for key, values in given.items()}
     if len(set(lengths.values())) > 1:
         raise LoadingError(
             f"The columns for {table.name!r} have different lengths: "
@@ -86,6 +87,11 @@ def _from_columns(given: Columns, known: Mapping[str, Column[Any]], table: Table
     columns = [_column(key, known, table) for key in given]
     plain = [_plain_values(values) for values in arrays]
     return Source(columns, zip(*plain, strict=True), next(iter(lengths.values()), 0), arrays)
+
+
+def _length(values: Any) -> int:
+    """Return the number of rows; scipy's sparse arrays have a shape and no len()."""
+    return int(values.shape[0]) if hasattr(values, "shape") else len(values)
 
 
 def _plain_values(values: Any) -> Iterable[Any]:

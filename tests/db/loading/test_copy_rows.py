@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from loaded_tables import Base, Note, count, items, metadata, plain, signatures, strict, wide, wide_row
 from pgvector import SparseVector
+from scipy.sparse import csc_array, csr_array, csr_matrix
 from sqlalchemy import (
     Column,
     Integer,
@@ -22,7 +23,7 @@ from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
-from sqlalchemy_vecsearch import VECTOR, LoadingError, acopy_rows, copy_rows
+from sqlalchemy_vecsearch import SPARSEVEC, VECTOR, LoadingError, acopy_rows, copy_rows
 
 SYNC = ["psycopg", "psycopg2", "pg8000"]
 ASYNC = ["psycopg_async", "asyncpg"]
@@ -109,6 +110,59 @@ def test_a_matrix_of_bits_arrives(run):
         bits = np.array([[True, False, True, True], [False, True, False, False]])
         assert copy_rows(connection, signatures, {"id": [1, 2], "bits": bits}) == 2
         assert connection.scalars(select(signatures.c.bits).order_by(signatures.c.id)).all() == ["1011", "0100"]
+
+    run(check)
+
+
+term_lists = Table(
+    "terms", metadata, Column("id", Integer, primary_key=True), Column("terms", SPARSEVEC(6)), Column("rank", Integer)
+)
+TERMS = np.array([[0, 0.5, 0, 0, 2, 0], [0, 0, 0, 0, 0, 0], [1, 1, 1, 1, 1, 1], [0, 0, 0, 0, 0, 1e-3]] * 1_000)
+COMPRESSED = csr_array(TERMS)
+UNSORTED = csr_array((np.r_[2.0, 0.5, 0.0, 1e-60], [4, 1, 0, 2], [0, 4, *([4] * 3_999)]), shape=(4_000, 6))
+
+
+@pytest.mark.parametrize(
+    ("given", "stored"),
+    [
+        (TERMS, TERMS),
+        (TERMS.astype(np.float32), TERMS),
+        (COMPRESSED, TERMS),
+        (csr_matrix(TERMS), TERMS),
+        (csc_array(TERMS), TERMS),
+        (UNSORTED, np.vstack([TERMS[:1], np.zeros((3_999, 6))])),
+    ],
+    ids=["float64", "float32", "csr_array", "csr_matrix", "csc_array", "unsorted"],
+)
+def test_sparse_vectors_arrive_as_a_matrix_is_sent(run, given, stored):
+    def check(connection):
+        metadata.create_all(connection)
+        numbers = np.arange(4_000)
+        assert copy_rows(connection, term_lists, {"id": numbers, "terms": given, "rank": numbers}) == 4_000
+        found = connection.execute(select(term_lists).order_by(term_lists.c.id)).all()
+        assert [row.rank for row in found] == numbers.tolist()
+        wrong = [row.id for row in found if not np.allclose(row.terms.to_numpy(), stored[row.id])]
+        assert wrong == []
+        written = copy_rows(connection, term_lists, {"terms": given[[0, 1]], "id": [0, 5_000]}, on_conflict="update")
+        assert written == 2
+
+    run(check)
+
+
+@pytest.mark.parametrize("make", [np.array, csr_array])
+@pytest.mark.parametrize("bad", [np.inf, np.nan, 1e39])
+def test_a_sparse_vector_of_a_matrix_that_is_not_finite_is_named(run, make, bad):
+    matrix = TERMS.copy()
+    matrix[3_000, 4] = bad
+
+    def check(connection):
+        metadata.create_all(connection)
+        with pytest.raises(LoadingError) as caught:
+            copy_rows(connection, term_lists, {"id": np.arange(4_000), "terms": make(matrix)})
+        assert (caught.value.row, caught.value.column) == (3_000, "terms")
+        with pytest.raises(LoadingError, match=r"^Row 0 stopped .* The vector for 'terms' has 5 dimensions, not 6\. "):
+            copy_rows(connection, term_lists, {"id": [1, 2], "terms": make(matrix[:2, :5])})
+        assert count(connection, term_lists) == 0
 
     run(check)
 
