@@ -21,6 +21,7 @@ from alembic_ops.operations import CreateVectorIndexOp, DropVectorIndexOp, SwapV
 from alembic_ops.plan import IndexOperation, names_that_matter, next_step
 from alembic_ops.problems import explained, sqlstate_of
 from alembic_ops.quoting import PREPARER
+from alembic_ops.reporting import reporter
 from alembic_ops.sessions import PATIENT, outside_transaction, settings
 from alembic_ops.statements import statement
 from alembic_ops.steps import (
@@ -34,6 +35,7 @@ from alembic_ops.steps import (
     Step,
     WaitForBuild,
 )
+from alembic_ops.watching import follow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -115,7 +117,7 @@ def _take_steps(
                 return  # the name changes together with the version of the database
             _refuse_to_circle(operation, step, done)
             if isinstance(step, WaitForBuild):
-                _wait(step, again=bool(done) and done[-1] == step)
+                _wait(connection, step, options, again=bool(done) and done[-1] == step)
             else:
                 _act(connection, operation, step, facts, options, in_transaction=in_transaction)
             done.append(step)
@@ -179,10 +181,14 @@ def _order(operation: IndexOperation, step: ServerStep, facts: Facts) -> BuildOr
     )
 
 
-def _wait(step: WaitForBuild, *, again: bool) -> None:
-    if not again:
-        _LOG.info("process %s is at work on the index %r; waiting until it has finished", step.builder, step.name)
-    time.sleep(_POLL)
+def _wait(connection: Connection, step: WaitForBuild, options: Mapping[str, object], *, again: bool) -> None:
+    """Follow the build of another process to its end; the catalog may show it for a moment longer."""
+    if again:
+        time.sleep(_POLL)
+        return
+    _LOG.info("process %s is at work on the index %r; waiting until it has finished", step.builder, step.name)
+    with reporter(options) as report:
+        follow(connection, pid=step.builder, index=step.name, report=report)
 
 
 def _is_short(step: ServerStep) -> bool:

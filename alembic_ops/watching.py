@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Engine, Row
 
-__all__ = ["Blocker", "Progress", "RateWindow", "blockers_of", "progress_of", "watched"]
+__all__ = ["Blocker", "Progress", "RateWindow", "blockers_of", "follow", "progress_of", "watched"]
 
 _LOG: Final = logging.getLogger("alembic.alembic_ops")
 
@@ -100,7 +100,8 @@ class RateWindow:
 
 
 _SEEN: Final = text("""
-SELECT COALESCE(p.phase, 'waiting to begin') AS phase, p.blocks_done, p.blocks_total, p.tuples_done, p.tuples_total,
+SELECT p.index_relid AS building, COALESCE(p.phase, 'waiting to begin') AS phase,
+       p.blocks_done, p.blocks_total, p.tuples_done, p.tuples_total,
        p.lockers_done, p.lockers_total, pg_catalog.pg_blocking_pids(a.pid) AS blockers,
        extract(epoch FROM clock_timestamp() - a.query_start) AS elapsed
   FROM pg_catalog.pg_stat_activity a
@@ -162,6 +163,23 @@ def progress_of(index: str, row: Row[Any], window: RateWindow, now: float) -> Pr
     )
 
 
+def follow(connection: Connection, *, pid: int, index: str, report: Callable[[Progress], None]) -> None:
+    """Report on a build of another session, twice a second, until it has ended."""
+    window = RateWindow()
+    building: int | None = None
+    while (row := connection.execute(_SEEN, {"pid": pid}).one_or_none()) is not None:
+        if row.building is None or row.building != (building or row.building):
+            return
+        building = row.building
+        report(_seen(connection, index, row, window))
+        time.sleep(_POLL / 2)
+
+
+def _seen(connection: Connection, index: str, row: Row[Any], window: RateWindow) -> Progress:  # Any: as above
+    progress = progress_of(index, row, window, time.monotonic())
+    return replace(progress, blockers=blockers_of(connection, list(row.blockers)))
+
+
 @contextmanager
 def watched(connection: Connection, *, index: str, report: Callable[[Progress], None], hint: str) -> Iterator[None]:
     """Report on what a connection does for the time of a block, once a second.
@@ -210,10 +228,8 @@ def _watch(
                 row = connection.execute(_SEEN, {"pid": pid}).one_or_none()
                 if row is None:
                     return
-                progress = progress_of(index, row, window, time.monotonic())
-                blockers = blockers_of(connection, list(row.blockers))
                 spill = f"the graph outgrew its memory after {spilled[0]:,} rows; {hint}" if spilled else None
-                report(replace(progress, blockers=blockers, hint=spill))
+                report(replace(_seen(connection, index, row, window), hint=spill))
     except SQLAlchemyError as error:
         _LOG.info("the build is no longer watched: %s", error)
 

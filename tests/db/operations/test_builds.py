@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import contextmanager
 
 import pytest
 from sqlalchemy import text
@@ -66,26 +67,45 @@ def test_sql_for_later_cannot_count_rows(alembic_project):
         alembic_project.sql()
 
 
-def test_the_build_is_watched_and_who_blocks_it_is_named(alembic_project, catalog, engine, monkeypatch):
+@pytest.fixture
+def seen(alembic_project, monkeypatch):
+    """Collect what the migration reports of its builds, twenty times a second."""
     monkeypatch.setattr(watching, "_POLL", 0.05)
+    reported = []
+    monkeypatch.setattr(watching, "seen_by_the_test", reported.append, raising=False)
     source = (alembic_project.directory / "env.py").read_text()
-    seen = []
-    monkeypatch.setattr(watching, "seen_by_the_test", seen.append, raising=False)
     source = source.replace(
         "transaction_per_migration",
         "vector_progress=__import__('alembic_ops.watching').watching.seen_by_the_test, transaction_per_migration",
     )
     (alembic_project.directory / "env.py").write_text(source)
-    alembic_project.revision(CREATE)
+    return reported
+
+
+@contextmanager
+def nightly_report(engine):
+    """Hold up every build on the table."""
     with engine.connect() as writer:
         writer.execute(text("SET application_name = 'nightly report'"))
         writer.execute(text("UPDATE document SET lang = 'fr' WHERE id = 1"))
-        migration = threading.Thread(target=alembic_project.upgrade)
-        migration.start()
-        end = time.monotonic() + 20
-        while not any(progress.blockers for progress in seen) and time.monotonic() < end:
-            migration.join(timeout=0.05)
+        yield
         writer.rollback()
+
+
+def migrated_once_blockers_are_seen(alembic_project, seen):
+    """Run the upgrade in a thread, and return it as soon as it has named a blocker."""
+    migration = threading.Thread(target=alembic_project.upgrade)
+    migration.start()
+    end = time.monotonic() + 20
+    while not any(progress.blockers for progress in seen) and time.monotonic() < end:
+        migration.join(timeout=0.05)
+    return migration
+
+
+def test_the_build_is_watched_and_who_blocks_it_is_named(alembic_project, catalog, engine, seen):
+    alembic_project.revision(CREATE)
+    with nightly_report(engine):
+        migration = migrated_once_blockers_are_seen(alembic_project, seen)
     migration.join()
     progress = next(one for one in seen if one.blockers)
     assert progress.phase == "waiting for writers before build"
@@ -95,16 +115,28 @@ def test_the_build_is_watched_and_who_blocks_it_is_named(alembic_project, catalo
     assert catalog.indexes()["ix"][1]
 
 
-def test_a_graph_that_outgrows_its_memory_gets_a_hint_with_a_number(alembic_project, catalog, monkeypatch):
-    monkeypatch.setattr(watching, "_POLL", 0.02)
-    seen = []
-    monkeypatch.setattr(watching, "seen_by_the_test", seen.append, raising=False)
-    source = (alembic_project.directory / "env.py").read_text()
-    source = source.replace(
-        "transaction_per_migration",
-        "vector_progress=__import__('alembic_ops.watching').watching.seen_by_the_test, transaction_per_migration",
-    )
-    (alembic_project.directory / "env.py").write_text(source)
+def test_the_build_of_another_session_is_watched_to_its_end(alembic_project, catalog, engine, seen):
+    alembic_project.revision(CREATE)
+    with nightly_report(engine):
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as observer:
+            other = threading.Thread(
+                target=catalog.execute,
+                args=("CREATE INDEX CONCURRENTLY ix ON document USING hnsw (embedding vector_cosine_ops)",),
+            )
+            other.start()
+            while not observer.scalar(text("SELECT count(*) FROM pg_stat_progress_create_index WHERE index_relid > 0")):
+                other.join(timeout=0.05)
+        migration = migrated_once_blockers_are_seen(alembic_project, seen)
+    other.join()
+    migration.join()
+    assert {progress.index for progress in seen} == {"ix"}
+    assert {progress.blockers[0].application for progress in seen if progress.blockers} == {"nightly report"}
+    assert catalog.indexes() == {
+        "ix": ("CREATE INDEX ix ON public.document USING hnsw (embedding vector_cosine_ops)", True)
+    }
+
+
+def test_a_graph_that_outgrows_its_memory_gets_a_hint_with_a_number(alembic_project, catalog, seen):
     load(catalog, 6_000)
     alembic_project.revision(CREATE[:-1] + ', build=alembic_ops.Build(memory="1MB", workers=0))')
     alembic_project.upgrade()
