@@ -205,7 +205,7 @@ def limited_select(
     ]
     if outer is not None:
         scans = [scan.correlate(outer) for scan in scans]
-    if locking:
+    if locking and is_locking(search.statement):
         scans = [locking_as(scan, search.statement) for scan in scans]
     if len(scans) == 1:
         return scans[0], keys

@@ -1,8 +1,11 @@
-"""The composed searches beside what they are composed of: hybrid, batch and groups."""
+"""What a search costs beside the driver alone, and the composed searches beside what they are composed of."""
 
 from __future__ import annotations
 
 import numpy as np
+import psycopg
+from pgvector import Vector
+from pgvector.psycopg import register_vector
 from sqlalchemy import Text, create_engine, func, insert, select, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -18,6 +21,7 @@ from sqlalchemy_vecsearch import (
     nearest_per_group,
     vector_index,
 )
+from sqlalchemy_vecsearch.settings import DEFAULT_EF_SEARCH
 from tests.benchmarks.corpus import embeddings
 from tests.benchmarks.timing import interleaved
 
@@ -31,9 +35,14 @@ def measure(url, *, rows, dimensions, queries):
     engine = create_engine(url, isolation_level="AUTOCOMMIT")
     passage = _declare(dimensions)
     found = embeddings(queries + BATCH, dimensions, seed=99)
-    with engine.connect() as connection:
+    raw = psycopg.connect(
+        engine.url.set(drivername="postgresql").render_as_string(hide_password=False), autocommit=True
+    )
+    with engine.connect() as connection, engine.connect() as by_hand, raw:
         _fill(connection, passage, rows, dimensions)
         tasks = {
+            "building a statement": (_building(passage, found), "select(), by hand"),
+            "10 ids, built anew": (_searching(raw, by_hand, connection, passage, found), "prepared psycopg"),
             "hybrid": (_hybrid(connection, passage, found), "both legs, each alone"),
             f"batch of {BATCH}": (_batch(connection, passage, found), f"{BATCH} single statements"),
             "groups": (_groups(connection, passage, found), "10 rows"),
@@ -87,6 +96,47 @@ def _fill(connection, passage, rows, dimensions):
     connection.execute(text("SET maintenance_work_mem = '1GB'"))
     vector_index("ix_passage_embedding", passage.embedding, metric="cosine").create(connection)
     connection.execute(text("VACUUM ANALYZE passage"))
+
+
+def _building(passage, found):
+    """Return what makes statements and sends none."""
+    filtered = select(passage.id).where(passage.document_id < WORDS)
+    return {
+        "select(), by hand": lambda number: _by_hand(passage, found[number]),
+        "nearest()": lambda number: nearest(select(passage.id), passage.embedding, found[number], k=10),
+        "nearest(), filtered": lambda number: nearest(filtered, passage.embedding, found[number], k=10),
+    }
+
+
+def _searching(raw, by_hand, connection, passage, found):
+    """Return searches with one ef_search: what SQLAlchemy and the settings in the statement add to the driver's time."""
+    register_vector(raw)
+    setting = f"SET hnsw.ef_search = {DEFAULT_EF_SEARCH}"
+    raw.execute(setting)
+    by_hand.execute(text(setting))
+    table = passage.__table__
+
+    def prepared(number):
+        statement = "SELECT id FROM passage ORDER BY embedding <=> %b LIMIT 10"
+        with raw.cursor(binary=True) as cursor:
+            return cursor.execute(statement, (Vector(found[number]),), prepare=True).fetchall()
+
+    def anew(source):
+        def run(number):
+            return connection.execute(nearest(source, table.c.embedding, found[number], k=10)).all()
+
+        return run
+
+    return {
+        "prepared psycopg": prepared,
+        "Core by hand, built anew": lambda number: by_hand.execute(_by_hand(passage, found[number])).all(),
+        "nearest(), built anew": anew(select(table.c.id)),
+    }
+
+
+def _by_hand(passage, query):
+    table = passage.__table__
+    return select(table.c.id).order_by(table.c.embedding.cosine_distance(query)).limit(10)
 
 
 def _hybrid(connection, passage, found):
