@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import threading
 
 import pytest
 from sqlalchemy import text
@@ -64,9 +65,64 @@ def test_duplicates_and_changed_parameters_are_found(vecsearch, catalog):
     )
 
 
-def test_who_waits_for_whom_is_shown(vecsearch, engine, catalog):
-    import threading
+def load(catalog, rows):
+    catalog.execute(
+        "INSERT INTO document SELECT i, 'en', ARRAY[random(), random(), random()]::vector(3)"
+        f" FROM generate_series(1000, {999 + rows}) i"
+    )
 
+
+def test_an_index_that_no_query_uses_is_found_until_one_does(vecsearch, catalog, engine):
+    load(catalog, 6_000)
+    catalog.execute("CREATE INDEX ix ON document USING hnsw (embedding vector_l2_ops)")
+    (finding,) = json.loads(vecsearch("doctor").stdout)
+    assert (finding["kind"], finding["subject"]) == ("unused", "public.ix")
+    assert finding["remedy"] == "DROP INDEX CONCURRENTLY public.ix"
+    with engine.begin() as connection:
+        connection.execute(text("SET LOCAL enable_seqscan = off"))
+        connection.execute(text("SELECT id FROM document ORDER BY embedding <-> '[1,2,3]' LIMIT 1")).all()
+        connection.execute(text("SELECT pg_stat_force_next_flush()"))
+    assert json.loads(vecsearch("doctor").stdout) == []
+
+
+def test_lists_that_the_rows_have_outgrown_are_found_and_mended_by_the_command(vecsearch, catalog):
+    load(catalog, 5_000)
+    catalog.execute("CREATE INDEX ix ON document USING ivfflat (embedding vector_l2_ops) WITH (lists = 60)")
+    catalog.execute("ANALYZE document")
+    (finding,) = json.loads(vecsearch("doctor").stdout)
+    assert (finding["kind"], finding["subject"]) == ("drifted", "public.ix")
+    assert finding["problem"] == "it has 60 lists for 5,200 rows, which ask for 5"
+    for command in finding["remedy"].split("; "):
+        catalog.execute(command)
+    assert json.loads(vecsearch("doctor").stdout) == []
+
+
+def test_a_running_build_is_shown_with_who_holds_it_up_and_is_no_leftover(vecsearch, catalog, engine):
+    with engine.connect() as writer:
+        writer.execute(text("SET application_name = 'nightly report'"))
+        writer.execute(text("UPDATE document SET lang = 'fr' WHERE id = 1"))
+        build = threading.Thread(
+            target=catalog.execute,
+            args=("CREATE INDEX CONCURRENTLY ix ON document USING hnsw (embedding vector_l2_ops)",),
+        )
+        build.start()
+        shown = {"builds": []}
+        while not any(one["blockers"] for one in shown["builds"]) and build.is_alive():
+            shown = json.loads(vecsearch("status").stdout)
+        writer.rollback()
+    build.join()
+    (running,) = shown["builds"]
+    assert (running["table"], running["index"], running["phase"]) == (
+        "document",
+        "ix",
+        "waiting for writers before build",
+    )
+    assert running["blockers"][0]["application"] == "nightly report"
+    assert shown["leftovers"] == []
+    assert json.loads(vecsearch("status").stdout) == {"builds": [], "leftovers": []}
+
+
+def test_who_waits_for_whom_is_shown(vecsearch, engine, catalog):
     with engine.connect() as holder:
         holder.execute(text("SET application_name = 'nightly report'"))
         holder.execute(text("LOCK TABLE document IN ACCESS EXCLUSIVE MODE"))
