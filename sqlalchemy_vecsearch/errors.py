@@ -11,6 +11,7 @@ __all__ = [
     "LoadingError",
     "MetricError",
     "SearchError",
+    "SearchPathError",
     "ServerError",
     "SettingsError",
     "UnsupportedServerError",
@@ -51,6 +52,18 @@ class DimensionError(VectorValueError):
 
 class SearchError(VecSearchError, ValueError):
     """A search is asked for in a way that has no sensible answer."""
+
+
+class SearchPathError(VecSearchError, LookupError):
+    """An operator, function or type of pgvector is in a schema that the search path does not lead to.
+
+    Attributes:
+        schema: the schema of the extension, quoted where it must be.
+    """
+
+    def __init__(self, message: str, *, schema: str) -> None:
+        super().__init__(message)
+        self.schema = schema
 
 
 class SettingsError(VecSearchError, ValueError):

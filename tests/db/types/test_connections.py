@@ -10,9 +10,11 @@ from pgvector.asyncpg import register_vector as register_asyncpg
 from pgvector.psycopg import register_vector as register_psycopg
 from pgvector.psycopg2 import register_vector as register_psycopg2
 from sqlalchemy import Column, Integer, MetaData, Table, create_engine, event, insert, make_url, select, text, update
+from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.pool import StaticPool
 
+from sqlalchemy_vecsearch import SearchPathError
 from sqlalchemy_vecsearch.types import BIT, HALFVEC, SPARSEVEC, VECTOR
 from sqlalchemy_vecsearch.types.adapters import VectorWire
 
@@ -166,6 +168,38 @@ def test_the_extension_may_be_outside_the_search_path(make_engine, bare_url, dri
 async def test_the_extension_may_be_outside_the_search_path_of_async_drivers(make_engine, bare_url, driver):
     async with make_engine(driver, url=bare_url).begin() as connection:
         await connection.run_sync(write_and_read_outside)
+
+
+def search_outside(connection):
+    for statement in OUTSIDE:
+        connection.execute(text(statement))
+    connection.execute(insert(items), ROW)
+    nearest = select(items.c.id).order_by(items.c.embedding.l2_distance([1, 2, 3]))
+    with pytest.raises(SearchPathError) as caught, connection.begin_nested():
+        connection.execute(nearest)
+    assert str(caught.value) == (
+        'PostgreSQL did not find what pgvector brings: operator does not exist: "My Tools".vector <-> "My Tools".vector. '
+        'The extension is in the schema "My Tools", which is not on the search path; only the casts round parameters are '
+        "written with their schema. "
+        'Add the schema to the search path: ALTER ROLE your_role SET search_path = public, "My Tools".'
+    )
+    assert caught.value.schema == '"My Tools"'
+    for other in ("SELECT no_function(1)", "SELECT 1::no_type", "SELECT * FROM no_table"):
+        with pytest.raises(ProgrammingError), connection.begin_nested():
+            connection.execute(text(other))
+    connection.execute(text('SET search_path = public, "My Tools"'))
+    assert connection.scalars(nearest).all() == [1]
+
+
+def test_a_search_says_where_the_extension_is(make_engine, bare_url):
+    with make_engine("psycopg", url=bare_url).begin() as connection:
+        search_outside(connection)
+
+
+@pytest.mark.parametrize("driver", ["psycopg_async", "asyncpg"])
+async def test_a_search_says_where_the_extension_is_on_async_drivers(make_engine, bare_url, driver):
+    async with make_engine(driver, url=bare_url).begin() as connection:
+        await connection.run_sync(search_outside)
 
 
 def test_the_catalog_is_asked_once_for_an_engine(engine):
