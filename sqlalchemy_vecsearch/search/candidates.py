@@ -11,14 +11,9 @@ from sqlalchemy_vecsearch.search.effort import Effort, carried_settings
 from sqlalchemy_vecsearch.search.forms import Search, limited_select, scan_order, unindexed
 from sqlalchemy_vecsearch.search.identity import row_keys
 from sqlalchemy_vecsearch.search.queries import bound_query, exclusions
+from sqlalchemy_vecsearch.search.refusals import refuse_offset
 from sqlalchemy_vecsearch.search.searched import refuse_foreign, searched_column
-from sqlalchemy_vecsearch.search.statements import (
-    as_select,
-    only_columns,
-    refuse_offset,
-    tie_breaks,
-    without_filter,
-)
+from sqlalchemy_vecsearch.search.statements import as_select, only_columns, tie_breaks, without_filter
 from sqlalchemy_vecsearch.search.subselects import materialized
 
 if TYPE_CHECKING:

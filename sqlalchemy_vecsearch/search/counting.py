@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy_vecsearch.search.candidates import candidates_of, search_of
 from sqlalchemy_vecsearch.search.checking import require_count, require_distance
 from sqlalchemy_vecsearch.search.effort import checked_effort
-from sqlalchemy_vecsearch.search.statements import refuse_lock
+from sqlalchemy_vecsearch.search.refusals import refuse_lock
 from sqlalchemy_vecsearch.search.typing import returns_number_like
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from sqlalchemy_vecsearch.search.checking import require_count
 from sqlalchemy_vecsearch.search.fusion import RRF, Fusion, Weighted, require_known_legs
 from sqlalchemy_vecsearch.search.identity import row_keys
 from sqlalchemy_vecsearch.search.legs import DenseLeg
-from sqlalchemy_vecsearch.search.statements import as_select, refuse_offset, tie_breaks, without_filter
+from sqlalchemy_vecsearch.search.refusals import refuse_offset
+from sqlalchemy_vecsearch.search.statements import as_select, tie_breaks, without_filter
 from sqlalchemy_vecsearch.search.subselects import inline, materialized
 from sqlalchemy_vecsearch.search.text_legs import FullTextLeg, TrigramLeg
 

@@ -15,8 +15,9 @@ from sqlalchemy_vecsearch.search.distances import similarity_of
 from sqlalchemy_vecsearch.search.effort import checked_effort
 from sqlalchemy_vecsearch.search.forms import Search
 from sqlalchemy_vecsearch.search.laterals import found_for_each, vector_rows
+from sqlalchemy_vecsearch.search.refusals import refuse_lock
 from sqlalchemy_vecsearch.search.searched import own_column
-from sqlalchemy_vecsearch.search.statements import only_columns, refuse_lock
+from sqlalchemy_vecsearch.search.statements import only_columns
 from sqlalchemy_vecsearch.search.subselects import inline, materialized, shared
 from sqlalchemy_vecsearch.search.typing import returns_any_and_float_like
 

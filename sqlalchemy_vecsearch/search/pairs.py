@@ -14,7 +14,8 @@ from sqlalchemy_vecsearch.search.effort import checked_effort
 from sqlalchemy_vecsearch.search.forms import Search, unindexed
 from sqlalchemy_vecsearch.search.identity import entity_key, row_keys
 from sqlalchemy_vecsearch.search.laterals import found_for_each
-from sqlalchemy_vecsearch.search.statements import only_columns, reads_one_entity, refuse_loaders, refuse_lock
+from sqlalchemy_vecsearch.search.refusals import refuse_loaders, refuse_lock
+from sqlalchemy_vecsearch.search.statements import only_columns, reads_one_entity
 from sqlalchemy_vecsearch.search.subselects import inline, materialized
 from sqlalchemy_vecsearch.search.typing import returns_pairs_like
 

@@ -76,6 +76,16 @@ def is_locking(statement: Statement) -> bool:
     return statement._for_update_arg is not None
 
 
+def has_offset(statement: Statement) -> bool:
+    """Return whether the statement passes over rows."""
+    return statement._offset_clause is not None
+
+
+def has_loader_options(statement: Statement) -> bool:
+    """Return whether the statement says how the ORM loads what belongs to its entities."""
+    return any(not isinstance(option, LoaderCriteriaOption) for option in statement._with_options)
+
+
 def reads_one_entity(statement: Statement) -> bool:
     """Return whether one entity or table is all that FROM holds; sub-selects in WHERE do not count."""
     entities = _entities(statement)
@@ -145,20 +155,6 @@ def _conjuncts(criteria: Iterable[ColumnElement[bool]]) -> Iterator[ColumnElemen
             yield criterion
 
 
-def refuse_offset(statement: Statement) -> None:
-    """Check that a statement has no OFFSET, for the forms that do not count from the nearest row.
-
-    Raises:
-        SearchError: it has one.
-    """
-    if statement._offset_clause is not None:
-        raise SearchError(
-            "The statement to search has an OFFSET. "
-            "This search ranks a fixed number of rows, and what comes after them is not known. "
-            "Ask for more rows and leave the first ones out, or page through nearest() or page()."
-        )
-
-
 def without_filter(statement: Statement) -> Statement:
     """Return a copy without WHERE, ORDER BY and OFFSET, for joining to rows that have passed them already."""
     copy = _pinned(statement).order_by(None).offset(None)
@@ -179,26 +175,6 @@ def locking_as(statement: Statement, locking: Statement) -> Statement:
     copy = statement._generate()
     copy._for_update_arg = locking._for_update_arg
     return copy
-
-
-def refuse_lock(statement: Statement, why: str, remedy: str) -> None:
-    """Check that a statement locks no rows, for the forms that return something else than its rows.
-
-    Raises:
-        SearchError: it does.
-    """
-    if is_locking(statement):
-        raise SearchError(f"The statement to search locks rows. {why} {remedy}")
-
-
-def refuse_loaders(statement: Statement, why: str, remedy: str) -> None:
-    """Check that a statement has no options that load entities.
-
-    Raises:
-        SearchError: it has some.
-    """
-    if any(not isinstance(option, LoaderCriteriaOption) for option in statement._with_options):
-        raise SearchError(f"The statement to search has loader options. {why} {remedy}")
 
 
 def cross_joined(statement: Statement) -> Statement:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import psycopg
 from pgvector import Vector
@@ -28,6 +30,7 @@ from tests.benchmarks.timing import interleaved
 BATCH = 50
 PASSAGES_OF_EACH = 10
 WORDS = 5000
+BUILDS = 50
 
 
 def measure(url, *, rows, dimensions, queries):
@@ -41,13 +44,12 @@ def measure(url, *, rows, dimensions, queries):
     with engine.connect() as connection, engine.connect() as by_hand, raw:
         _fill(connection, passage, rows, dimensions)
         tasks = {
-            "building a statement": (_building(passage, found), "select(), by hand"),
             "10 ids, built anew": (_searching(raw, by_hand, connection, passage, found), "prepared psycopg"),
             "hybrid": (_hybrid(connection, passage, found), "both legs, each alone"),
             f"batch of {BATCH}": (_batch(connection, passage, found), f"{BATCH} single statements"),
             "groups": (_groups(connection, passage, found), "10 rows"),
         }
-        measured = []
+        measured = _building(passage, found, queries)
         for task, (forms, baseline) in tasks.items():
             for run in forms.values():
                 for number in range(5):
@@ -98,14 +100,25 @@ def _fill(connection, passage, rows, dimensions):
     connection.execute(text("VACUUM ANALYZE passage"))
 
 
-def _building(passage, found):
-    """Return what makes statements and sends none."""
+def _building(passage, found, rounds):
+    """Return what it takes to make a statement, and send none."""
     filtered = select(passage.id).where(passage.document_id < WORDS)
-    return {
+    forms = {
         "select(), by hand": lambda number: _by_hand(passage, found[number]),
         "nearest()": lambda number: nearest(select(passage.id), passage.embedding, found[number], k=10),
         "nearest(), filtered": lambda number: nearest(filtered, passage.embedding, found[number], k=10),
     }
+
+    def many(build):
+        return lambda number: [build(number) for _ in range(BUILDS)]
+
+    measured = interleaved(
+        "building a statement",
+        {name: many(build) for name, build in forms.items()},
+        rounds=rounds,
+        baseline="select(), by hand",
+    )
+    return [replace(one, seconds=one.seconds / BUILDS, rounds=[run / BUILDS for run in one.rounds]) for one in measured]
 
 
 def _searching(raw, by_hand, connection, passage, found):
