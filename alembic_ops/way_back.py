@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeGuard
 
-from alembic_ops.operations import CreateVectorIndexOp, DropVectorIndexOp, RebuildVectorIndexOp
+from alembic_ops.operations import (
+    CreateVectorIndexOp,
+    DropVectorIndexOp,
+    RebuildVectorIndexOp,
+    UpdateVectorExtensionOp,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,13 +32,14 @@ def way_back(
 ) -> list[MigrateOperation]:
     """Return what undoes operations: what commits by itself first, then the rest, which is one transaction.
 
-    Like this the rest has not happened yet when something concurrent fails, and the downgrade can be run again.
+    Like this the rest has not happened yet when something concurrent fails, and the downgrade can be run again. The
+    extension stays updated, because there is no way to an older version, and none is needed.
 
     Args:
         operations: the operations of the upgrade.
         needs_the_rest: says of an operation of the downgrade whether it can only run where the reversed order puts it.
     """
-    reverse = [operation.reverse() for operation in reversed(operations)]
+    reverse = [one.reverse() for one in reversed(operations) if not isinstance(one, UpdateVectorExtensionOp)]
     first = [one for one in reverse if commits_by_itself(one) and not needs_the_rest(one)]
     taken = {id(one) for one in first}
     return [*first, *(one for one in reverse if id(one) not in taken)]
