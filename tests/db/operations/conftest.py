@@ -194,3 +194,16 @@ def psql(vecsearch_url):
         )
 
     return run
+
+
+@pytest.fixture
+def load(documents, catalog):
+    """Give a function that adds rows with random vectors."""
+
+    def add(rows):
+        catalog.execute(
+            "INSERT INTO document SELECT i, 'en', ARRAY[random(), random(), random()]::vector(3)"
+            f" FROM generate_series(1000, {999 + rows}) i"
+        )
+
+    return add

@@ -65,15 +65,8 @@ def test_duplicates_and_changed_parameters_are_found(vecsearch, catalog):
     )
 
 
-def load(catalog, rows):
-    catalog.execute(
-        "INSERT INTO document SELECT i, 'en', ARRAY[random(), random(), random()]::vector(3)"
-        f" FROM generate_series(1000, {999 + rows}) i"
-    )
-
-
-def test_an_index_that_no_query_uses_is_found_until_one_does(vecsearch, catalog, engine):
-    load(catalog, 6_000)
+def test_an_index_that_no_query_uses_is_found_until_one_does(vecsearch, catalog, engine, load):
+    load(6_000)
     catalog.execute("CREATE INDEX ix ON document USING hnsw (embedding vector_l2_ops)")
     (finding,) = json.loads(vecsearch("doctor").stdout)
     assert (finding["kind"], finding["subject"]) == ("unused", "public.ix")
@@ -85,8 +78,8 @@ def test_an_index_that_no_query_uses_is_found_until_one_does(vecsearch, catalog,
     assert json.loads(vecsearch("doctor").stdout) == []
 
 
-def test_lists_that_the_rows_have_outgrown_are_found_and_mended_by_the_command(vecsearch, catalog):
-    load(catalog, 5_000)
+def test_lists_that_the_rows_have_outgrown_are_found_and_mended_by_the_command(vecsearch, catalog, load):
+    load(5_000)
     catalog.execute("CREATE INDEX ix ON document USING ivfflat (embedding vector_l2_ops) WITH (lists = 60)")
     catalog.execute("ANALYZE document")
     (finding,) = json.loads(vecsearch("doctor").stdout)
