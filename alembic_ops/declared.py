@@ -7,41 +7,29 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
-from alembic.util import CommandError
-from sqlalchemy import Column, Index, TextClause, text
-from sqlalchemy.sql.elements import Cast, Grouping, Label, UnaryExpression
+from sqlalchemy import Column, Index, text
 
+from alembic_ops.index_rules import (
+    IndexRuleError,
+    held_type,
+    operator_class_key,
+    refuse_vectors_in_other_methods,
+    validate_element,
+    validate_shape,
+)
 from alembic_ops.quoting import DIALECT
 from alembic_ops.state import IndexDefinition, IndexState
-from alembic_ops.vector_types import VectorType, vector_type_of
-from sqlalchemy_vecsearch.errors import DeclarationError
 from sqlalchemy_vecsearch.methods import HNSW, IVFFlat
-from sqlalchemy_vecsearch.metrics import Metric, Storage, index_limit, metric_of_operator_class, operator_class
+from sqlalchemy_vecsearch.metrics import Storage
 from sqlalchemy_vecsearch.names import IDENTIFIER_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from sqlalchemy import ClauseElement, Table
     from sqlalchemy.sql.elements import ColumnElement
 
-__all__ = ["DeclaredIndex", "IndexRuleError", "declared_indexes", "is_vector_index"]
-
-
-class IndexRuleError(DeclarationError, CommandError):
-    """An index of the metadata breaks a rule that the server would only report at upgrade, or never.
-
-    Attributes:
-        table: the name of the table, with its schema.
-        index: the name of the index.
-        rule: what PostgreSQL or pgvector requires.
-    """
-
-    def __init__(self, index: Index, what: str, rule: str, remedy: str) -> None:
-        self.table = "" if index.table is None else str(index.table.fullname)
-        self.index = str(index.name)
-        self.rule = rule
-        super().__init__(f"The index {self.index!r} of the table {self.table!r} {what}. {rule} {remedy}")
+__all__ = ["DeclaredIndex", "IndexRuleError", "declared_indexes", "is_vector_index", "refuse_shared_names"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +72,29 @@ def declared_indexes(table: Table, *, schema: str | None) -> list[DeclaredIndex]
     return declared
 
 
+def refuse_shared_names(declared: Iterable[DeclaredIndex], *, default_schema: str | None) -> None:
+    """Refuse two indexes of one name in one schema, of which the server would refuse the second at the upgrade.
+
+    Args:
+        declared: the vector indexes of all tables.
+        default_schema: what a state without a schema belongs to.
+
+    Raises:
+        IndexRuleError: there are two.
+    """
+    named: dict[tuple[str | None, str], DeclaredIndex] = {}
+    for one in declared:
+        other = named.setdefault((one.state.schema or default_schema, one.state.name), one)
+        if other.index.table is not one.index.table:
+            assert other.index.table is not None, "it was declared by its table"
+            raise IndexRuleError(
+                one.index,
+                f"has the name of an index of the table {other.index.table.fullname!r}",
+                "PostgreSQL knows the indexes of a schema by their names alone, whatever their tables.",
+                "Give each of them a name, or name the table in the naming convention: 'ix_%(table_name)s_...'.",
+            )
+
+
 def is_vector_index(index: Index) -> bool:
     """Say whether an index, declared or reflected, is of a method of pgvector."""
     return _method_name(index) in _METHODS
@@ -92,11 +103,11 @@ def is_vector_index(index: Index) -> bool:
 def _declared(index: Index, table: Table, schema: str | None) -> DeclaredIndex | None:
     method = _method_name(index)
     if method not in _METHODS:
-        _refuse_vectors_in_other_methods(index, method)
+        refuse_vectors_in_other_methods(index, method)
         return None
-    _validate_shape(index, method)
+    validate_shape(index, method)
     definition = _definition(index, method)
-    _validate_element(index, definition)
+    validate_element(index, definition)
     state = IndexState(name=_final_name(index), table_name=table.name, schema=schema, definition=definition)
     return DeclaredIndex(state=state, index=index)
 
@@ -132,7 +143,7 @@ def _unquoted(name: str) -> str:
 def _definition(index: Index, method: str) -> IndexDefinition:
     options = index.dialect_options["postgresql"]
     expression: Any = index.expressions[0]  # a Column, or any expression
-    operators = (options["ops"] or {}).get(_key(expression))
+    operators = (options["ops"] or {}).get(operator_class_key(expression))
     column, element = None, None
     if isinstance(expression, Column):
         column = expression.name
@@ -148,12 +159,6 @@ def _definition(index: Index, method: str) -> IndexDefinition:
         parameters=_parameters(index, method, options["with"] or {}),
         predicate=_predicate(options["where"]),
     )
-
-
-def _key(expression: Any) -> str | None:  # Any: whatever stands in an Index
-    """Return what ``postgresql_ops`` finds an expression by; Alembic's revisions find a text by its SQL."""
-    key: str | None = expression.text if isinstance(expression, TextClause) else getattr(expression, "key", None)
-    return key
 
 
 def _compiled(clause: ClauseElement) -> str:
@@ -184,7 +189,7 @@ def _parameters(index: Index, method: str, given: Mapping[str, object]) -> tuple
 def _operator_class(index: Index, method: str, expression: ColumnElement[Any], given: str | None) -> str:
     if given is not None:
         return given
-    held = _held(expression)
+    held = held_type(expression)
     if method == "ivfflat" and (held is None or held.storage is Storage.VECTOR):
         return "vector_l2_ops"  # the only default operator class of pgvector
     raise IndexRuleError(
@@ -194,112 +199,3 @@ def _operator_class(index: Index, method: str, expression: ColumnElement[Any], g
         " postgresql_ops by the key of a column or the label of an expression.",
         "Add postgresql_ops={'embedding': 'vector_cosine_ops'}, with the key or the label in place of 'embedding'.",
     )
-
-
-def _validate_shape(index: Index, method: str) -> None:
-    options = index.dialect_options["postgresql"]
-    refused = (
-        (index.unique, "is unique", "unique indexes", "Take unique=True out."),
-        (options["include"], "includes columns", "included columns", "Take postgresql_include out."),
-        (len(index.expressions) != 1, "has several columns", "multicolumn indexes", "Declare one index a column."),
-        (
-            any(isinstance(one, UnaryExpression) for one in index.expressions),
-            "has an ordering",
-            "ASC/DESC or NULLS FIRST/LAST options",
-            "Name the bare column.",
-        ),
-    )
-    for wrong, what, unsupported, remedy in refused:
-        if wrong:
-            raise IndexRuleError(index, what, f"The access method {method} does not support {unsupported}.", remedy)
-    keys = {_key(expression) for expression in index.expressions}
-    for key in options["ops"] or {}:
-        if key not in keys:
-            raise IndexRuleError(
-                index,
-                f"has an operator class for {key!r}, which it does not index",
-                "SQLAlchemy leaves out an operator class whose key is neither a column key nor a label of the index,"
-                " and the index would be built for another metric or not at all.",
-                f"Correct the key of postgresql_ops{_expected_key(keys)}.",
-            )
-
-
-def _expected_key(keys: set[str | None]) -> str:
-    named = sorted(repr(key) for key in keys if key)
-    return f" to {named[0]}" if named else ", or label the expression with it: expression.label('name')"
-
-
-def _validate_element(index: Index, definition: IndexDefinition) -> None:
-    known = metric_of_operator_class(definition.operator_class)
-    if known is None:
-        return
-    storage, metric = known
-    held = _held(index.expressions[0])
-    if held is not None and held.storage is not storage:
-        raise IndexRuleError(
-            index,
-            f"has the operator class {definition.operator_class!r} on a {held.storage.value}",
-            f"That operator class accepts {storage.value} only.",
-            f"Choose one of the {held.storage.value} operator classes.",
-        )
-    from_table = _methods_of(storage, metric.value)
-    if definition.method not in from_table:
-        raise IndexRuleError(
-            index,
-            f"has the operator class {definition.operator_class!r} with {definition.method}",
-            f"pgvector offers it for {' and '.join(sorted(from_table))} only.",
-            f"Use postgresql_using={min(from_table)!r}, or another operator class.",
-        )
-    if held is not None:
-        _validate_dimensions(index, held, definition.method)
-
-
-def _methods_of(storage: Storage, metric: str) -> frozenset[str]:
-    return operator_class(storage, Metric.of(metric)).methods
-
-
-def _validate_dimensions(index: Index, held: VectorType, method: str) -> None:
-    limit = index_limit(held.storage)
-    if held.dimensions is None:
-        raise IndexRuleError(
-            index,
-            f"is on a {held.storage.value} without dimensions",
-            f"{method} needs to know the number of dimensions.",
-            "Declare it on the column, or index a cast such as cast(column, VECTOR(3)).label('name').",
-        )
-    if limit is not None and held.dimensions > limit:
-        raise IndexRuleError(
-            index,
-            f"is on {held.dimensions} dimensions",
-            f"An index on a {held.storage.value} covers {limit} dimensions at most.",
-            "Index a cast to halfvec (4,000), its bits (64,000) or a part of the vector.",
-        )
-
-
-def _held(expression: Any) -> VectorType | None:  # Any: whatever stands in an Index
-    """Return the type of what an index holds, None where only the server can tell."""
-    element = expression
-    while isinstance(element, Label | Grouping):
-        element = element.element
-    if isinstance(element, Column | Cast):
-        found = vector_type_of(element.type, DIALECT)
-        return found if found is not None and found.array_dimensions is None else None
-    return None
-
-
-def _refuse_vectors_in_other_methods(index: Index, method: str) -> None:
-    for column in _bare_columns(index):
-        held = vector_type_of(column.type, DIALECT)
-        if held is None or held.array_dimensions is not None or held.storage is Storage.BIT:
-            continue
-        raise IndexRuleError(
-            index,
-            f"is a {method} on the {held.storage.value} column {column.name!r}",
-            f"A {method} serves no search by distance, and breaks at the first vector longer than a third of a page.",
-            "Take index=True out and declare a vector index, or give the index postgresql_using='hnsw'"
-            " and an operator class.",
-        )
-
-
-def _bare_columns(index: Index) -> Iterator[Column[Any]]:
-    return (one for one in index.expressions if isinstance(one, Column))

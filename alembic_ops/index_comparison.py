@@ -11,7 +11,7 @@ from sqlalchemy import Index, text
 
 from alembic_ops.canonical import Refusal, Wish, canonical, normalised
 from alembic_ops.column_changes import ColumnChanges
-from alembic_ops.declared import IndexRuleError, declared_indexes
+from alembic_ops.declared import IndexRuleError, declared_indexes, refuse_shared_names
 from alembic_ops.diff import CreateIndex, IndexBeingBuilt, IndexLeftOver, RebuildIndex, index_changes
 from alembic_ops.errors import VectorMigrationWarning
 from alembic_ops.operations import DropVectorIndexOp
@@ -73,6 +73,7 @@ class IndexComparison:
             if table.wished is not None:
                 for one in declared_indexes(table.wished, schema=table.schema):
                     self.declared[table.key, one.state.name] = one
+        refuse_shared_names(self.declared.values(), default_schema=context.dialect.default_schema_name)
 
     def changes(self, found: Iterable[IndexState]) -> list[Change]:
         """Return the difference between what the catalog has and what is declared, and warn of what is left alone."""

@@ -13,6 +13,7 @@ from sqlalchemy import Column, Index, Integer, MetaData, String, Table, cast, te
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_column
 
+from alembic_ops.declared import IndexRuleError
 from alembic_ops.errors import VectorMigrationWarning
 from alembic_ops.operations import RebuildVectorIndexOp
 from sqlalchemy_vecsearch import HNSW, embedding_column, vector_index
@@ -73,6 +74,19 @@ def test_tables_of_another_schema(project):
     project.metadata = models(ix(with_={"m": 24}), half(), schema="app")
     revision = project.cycle("create_vector_index", "rebuild_vector_index")
     assert revision.upgrade.count("schema='app'") == 2
+
+
+@pytest.mark.parametrize("schema", [None, "public"])
+def test_one_name_on_two_tables_of_a_schema_is_an_error_that_names_both(project, schema):
+    project.metadata = models(ix(), name="others", schema=schema, metadata=models(ix()))
+    with pytest.raises(IndexRuleError) as caught:
+        project.autogenerate()
+    first, second = ("items", "others") if schema is None else ("items", "public.others")
+    assert str(caught.value) == (
+        f"The index 'ix_e' of the table '{second}' has the name of an index of the table '{first}'. "
+        "PostgreSQL knows the indexes of a schema by their names alone, whatever their tables. "
+        "Give each of them a name, or name the table in the naming convention: 'ix_%(table_name)s_...'."
+    )
 
 
 def test_one_name_in_two_schemas(project):
