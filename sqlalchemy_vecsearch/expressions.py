@@ -145,7 +145,7 @@ def validate_indexable(
     Raises:
         DeclarationError: the metric, the method, the quantisation or the dimensions do not go together.
     """
-    _validate_quantize(storage, dimensions, quantize)
+    validate_quantize(storage, dimensions, quantize)
     held = indexed_storage(storage, quantize)
     operators = operator_class(held, indexed_metric(metric, quantize))
     if quantize == "binary":
@@ -168,7 +168,7 @@ def validate_indexable(
     return operators.name
 
 
-def _validate_quantize(storage: Storage, dimensions: int | None, quantize: Quantize | None) -> None:
+def validate_quantize(storage: Storage, dimensions: int | None, quantize: Quantize | None) -> None:
     if quantize is None:
         return
     if not isinstance(quantize, Subvector) and quantize not in {"halfvec", "binary"}:

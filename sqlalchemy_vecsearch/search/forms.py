@@ -33,6 +33,7 @@ from sqlalchemy_vecsearch.settings import MAXIMUM_EF_SEARCH, CarriedSettings
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, FromClause
 
+    from sqlalchemy_vecsearch.expressions import Quantize
     from sqlalchemy_vecsearch.search.identity import RowKeys
     from sqlalchemy_vecsearch.search.searched import SearchedColumn
     from sqlalchemy_vecsearch.search.statements import Statement
@@ -41,8 +42,8 @@ __all__ = [
     "Search",
     "exact_form",
     "limited_select",
+    "order_by_form",
     "plain_form",
-    "reranked_form",
     "scan_order",
     "sorted_form",
     "unindexed",
@@ -155,26 +156,19 @@ def sorted_form(search: Search, effort: Effort) -> Statement:
     return outer.offset(offset) if (offset := offset_of(search.statement)) else outer
 
 
-def reranked_form(search: Search, effort: Effort, oversample: int | None = None) -> Statement:
-    """Return the form for a quantised index: candidates by its expression inside, the full vectors' order outside."""
-    searched = search.searched
-    count = search.candidates * oversample if oversample else scan_count(search, search.candidates)
-    settings = carried_settings(searched, effort, candidates=count, filtered=search.is_filtered)
-    inner, keys = limited_select(search, settings, scan_order(search), count)
-    matches = keys.matching(materialized(inner, "candidates"))
-    outer = exact_form(replace(search, statement=without_filter(search.statement).where(*matches)))
-    outer = outer.order_by(*tie_breaks(search.statement))
-    return outer.offset(offset) if (offset := offset_of(search.statement)) else outer
-
-
 def scan_order(search: Search) -> ColumnElement[float]:
     """Return what the index orders by: the distance, or for a quantised index the distance of its expressions."""
+    return order_by_form(search, search.searched.quantize)
+
+
+def order_by_form(search: Search, quantize: Quantize | None) -> ColumnElement[float]:
+    """Return the distance between the quantised forms of the column and of the query."""
     searched = search.searched
     storage, dimensions = searched.storage, searched.dimensions
     return distance_between(
-        indexed_expression(searched.element, searched.quantize, storage=storage, dimensions=dimensions),
-        quantized_query(search.vector, searched.quantize, storage=storage, dimensions=dimensions),
-        indexed_metric(searched.metric, searched.quantize),
+        indexed_expression(searched.element, quantize, storage=storage, dimensions=dimensions),
+        quantized_query(search.vector, quantize, storage=storage, dimensions=dimensions),
+        indexed_metric(searched.metric, quantize),
     )
 
 

@@ -8,9 +8,10 @@ from sqlalchemy import select
 
 from sqlalchemy_vecsearch.search.checking import require_count, require_distance
 from sqlalchemy_vecsearch.search.effort import Effort
-from sqlalchemy_vecsearch.search.forms import Search, exact_form, plain_form, reranked_form, sorted_form
+from sqlalchemy_vecsearch.search.forms import Search, exact_form, plain_form, sorted_form
 from sqlalchemy_vecsearch.search.queries import StoredEmbedding, bound_query, exclusions
 from sqlalchemy_vecsearch.search.searched import refuse_foreign, searched_column
+from sqlalchemy_vecsearch.search.stages import require_stages, reranked_form
 from sqlalchemy_vecsearch.search.statements import as_select
 from sqlalchemy_vecsearch.search.strategy import Strategy
 from sqlalchemy_vecsearch.search.typing import returns_like
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from sqlalchemy_vecsearch.metrics import Metric
     from sqlalchemy_vecsearch.search.options import NearestOptions
     from sqlalchemy_vecsearch.search.queries import Query
+    from sqlalchemy_vecsearch.search.stages import Stages
 
 __all__ = ["nearest"]
 
@@ -70,6 +72,7 @@ def nearest(  # type: ignore[misc]  # _shape is no real parameter: it lets pyrig
     max_scan_tuples: int | None = None,
     strict: bool = False,
     oversample: int | None = None,
+    stages: Stages = (),
     strategy: Strategy | None = None,
 ) -> Any:
     """Return a Select of the ``k`` rows nearest to a vector, ascending, with their ``distance`` as the last column.
@@ -85,7 +88,7 @@ def nearest(  # type: ignore[misc]  # _shape is no real parameter: it lets pyrig
       the full vectors.
 
     Rows whose embedding is NULL are left out. A zero vector has no direction, which cosine compares: as a query it is
-    an error, and rows that hold one are in no index, so that only ``exact=True`` returns them, last and with NaN.
+    an error, and rows that hold one are in no index; where every row is read, they come last, with the distance NaN.
 
     Args:
         source: a mapped class, an alias, a table, or a Select with its own WHERE, joins, options and columns. Its
@@ -106,13 +109,16 @@ def nearest(  # type: ignore[misc]  # _shape is no real parameter: it lets pyrig
             recall, since rows that come out of order are dropped.
         oversample: candidates for each of the ``k`` rows of a quantised column. None takes 2 for halfvec, 20 for
             Subvector, and 20 but at least 600 in all for binary (measured on texts: recall@10 0.96 to 0.98).
+        stages: forms of the vectors between a quantised index and the full vectors, each with how many rows it keeps:
+            ``[(Subvector(1, 128), 100)]`` ranks the candidates of a binary index by their first 128 dimensions, and
+            the best 100 of these by all.
         strategy: how to reach the rows, as ``choose_strategy`` picks it; None takes the iterative scan for a filtered
             search and the plain one for another.
 
     Raises:
         MetricError: the metric is unknown, not declared, or not served by the column's index.
-        SearchError: the source can not be searched, the query is a zero vector to be compared by cosine, or k or within
-            is out of range.
+        SearchError: the source can not be searched, the query is a zero vector to be compared by cosine, k or within is
+            out of range, or the stages do not lead from a quantised index to the rows.
         SettingsError: a setting is out of its range.
         VectorValueError: the query is no vector of the column's length.
 
@@ -135,11 +141,14 @@ def nearest(  # type: ignore[misc]  # _shape is no real parameter: it lets pyrig
     )
     # numbers of one type each: an int would be another parameter, and another compiled statement
     search = Search(statement, searched, vector, int(k), None if within is None else float(within))
-    if exact or strategy is Strategy.EXACT:
+    exact = exact or strategy is Strategy.EXACT
+    if stages:
+        require_stages(search, stages, exact=exact)
+    if exact:
         return exact_form(search)
     effort = Effort(ef_search=ef_search, probes=probes, max_scan_tuples=max_scan_tuples, strict=strict)
     if searched.quantize is not None:
-        return reranked_form(search, effort, oversample)
+        return reranked_form(search, effort, oversample, stages)
     if search.is_plain or (strategy is Strategy.PLAIN and search.can_be_plain):
         return plain_form(search, effort)
     return sorted_form(search, effort)

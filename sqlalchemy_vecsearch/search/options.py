@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sqlalchemy_vecsearch.metrics import Metric
+    from sqlalchemy_vecsearch.search.stages import Stages
     from sqlalchemy_vecsearch.search.strategy import Strategy
 
 __all__ = [
@@ -44,6 +45,7 @@ class NearestOptions(_SearchOptions, total=False):
     max_scan_tuples: int | None
     strict: bool
     oversample: int | None
+    stages: Stages
     strategy: Strategy | None
 
 

@@ -5,6 +5,7 @@ from situations import DIMENSIONS
 
 from sqlalchemy_vecsearch import (
     RRF,
+    Subvector,
     boosted,
     count_within,
     dense,
@@ -46,6 +47,13 @@ FORMS = {
         at.source, at["embedding"], embedding_of(at.entity, at.identity(7)), k=10, **options
     ),
     "in two stages": lambda at, **options: nearest(at.source, at["bits"], QUERY, k=10, **options),
+    "in several stages": lambda at, **options: nearest(
+        at.german,
+        at["bits"],
+        QUERY,
+        k=10,
+        **options or {"oversample": 12, "stages": [(Subvector(1, 6), 90), ("halfvec", 60)]},
+    ),
     "one of each group": lambda at, **options: nearest_per_group(
         at.source, at["embedding"], QUERY, by=at["parent_id"], k=10, **options
     ),

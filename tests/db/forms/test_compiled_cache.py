@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from sqlalchemy_vecsearch import (
     RRF,
+    Subvector,
     Weighted,
     boosted,
     count_within,
@@ -84,6 +85,10 @@ SAME = {
         lambda: nearest(Item, BITS, FIRST, k=5, within=1),
         lambda: nearest(Item, BITS, VECTORS[1], k=50, within=0.5),
         lambda: nearest(Item, BITS, VECTORS[1], k=50, within=0.5, oversample=3),
+    ],
+    "nearest, in several stages": [
+        lambda: nearest(Item, BITS, FIRST, k=5, stages=[(Subvector(1, 4), 60), ("halfvec", 10)]),
+        lambda: nearest(Item, BITS, VECTORS[1], k=9, stages=[(Subvector(1, 4), 90), ("halfvec", np.int64(20))]),
     ],
     "like a stored row": [
         lambda: nearest(Item, COLUMN, embedding_of(Item, 3), k=5),
