@@ -25,6 +25,7 @@ __all__ = [
     "installed_extension",
     "partitions",
     "search_path_with",
+    "settings_that_find_vectors",
 ]
 
 
@@ -155,6 +156,15 @@ def extension_in_search_path(connection: Connection, extension: InstalledExtensi
         _set_search_path(connection, str(before))
         raise
     _set_search_path(connection, str(before))
+
+
+def settings_that_find_vectors(connection: Connection) -> dict[str, str]:
+    """Return the search path that has the vector extension too, nothing where it is found already."""
+    extension = installed_extension(connection)
+    if extension.schema is None or extension.visible:
+        return {}
+    current = str(connection.scalar(text("SELECT current_setting('search_path')")))
+    return {"search_path": search_path_with(current, PREPARER.quote(extension.schema))}
 
 
 def search_path_with(search_path: str, schema: str) -> str:

@@ -67,9 +67,10 @@ def begin(context: AutogenContext, upgrade_ops: UpgradeOps) -> PriorityDispatchR
     assert context.connection is not None
     extension = installed_extension(context.connection)
     _SEEN[context] = Seen(extension=extension)
-    if extension.schema is not None and not extension.visible:
-        recognise_types_of_schema(context.connection.dialect, extension.schema)
-    render_types_with_imports(context)
+    hidden = None if extension.visible else extension.schema
+    if hidden is not None:
+        recognise_types_of_schema(context.connection.dialect, hidden)
+    render_types_with_imports(context, schema=hidden)
     _hide_vector_indexes(context)
     return PriorityDispatchResult.CONTINUE
 
@@ -178,7 +179,7 @@ def _warn_of_order_back(waiting: Sequence[IndexOperation]) -> None:
 def _warn_of_search_path(schema: str) -> None:
     warnings.warn(
         f"The vector extension is in the schema {schema!r}, which is not on the search path. "
-        "Revisions and queries name its types and operators without a schema, and would not find them. "
+        "Revisions find it there when they run; queries and the output of --sql name its operators without a schema. "
         f"Add {schema} to the search path: ALTER ROLE ... SET search_path, or options in the URL of the database.",
         VectorMigrationWarning,
         stacklevel=2,

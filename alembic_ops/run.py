@@ -22,7 +22,7 @@ from alembic_ops.plan import IndexOperation, names_that_matter, next_step
 from alembic_ops.problems import explained, sqlstate_of
 from alembic_ops.quoting import PREPARER
 from alembic_ops.reporting import reporter
-from alembic_ops.sessions import PATIENT, outside_transaction, settings
+from alembic_ops.sessions import PATIENT, outside_transaction, settings, vectors_found
 from alembic_ops.statements import statement
 from alembic_ops.steps import (
     AttachIndex,
@@ -87,12 +87,18 @@ def perform_index_operation(operations: Operations, operation: IndexOperation) -
             offline.write(context, script)
     elif operation.concurrently:
         name = str(operation.to_diff_tuple()[0])
-        with outside_transaction(context, operation=name) as connection, settings(connection, PATIENT):
+        with (
+            outside_transaction(context, operation=name) as connection,
+            settings(connection, PATIENT),
+            vectors_found(connection),
+        ):
             _take_steps(connection, operation, context.opts, in_transaction=False)
         if isinstance(operation, SwapVectorIndexOp):
             _take_steps(operations.get_bind(), operation, context.opts, in_transaction=True)
     else:
-        _take_steps(operations.get_bind(), operation, context.opts, in_transaction=True)
+        connection = operations.get_bind()
+        with vectors_found(connection):
+            _take_steps(connection, operation, context.opts, in_transaction=True)
 
 
 def _take_steps(

@@ -22,7 +22,7 @@ from alembic_ops.errors import MigrationError
 from alembic_ops.locking import policy_of, with_short_lock
 from alembic_ops.problems import explained, sqlstate_of
 from alembic_ops.quoting import DIALECT, PREPARER
-from alembic_ops.sessions import PATIENT, outside_transaction, settings
+from alembic_ops.sessions import PATIENT, outside_transaction, settings, vectors_found
 from alembic_ops.statements import qualified_name, verbatim
 from alembic_ops.swap_script import swap_script
 
@@ -48,6 +48,7 @@ def perform_add_embedding_column(operations: Operations, operation: AddEmbedding
     with (
         outside_transaction(context, operation="add_embedding_column") as connection,
         settings(connection, PATIENT),
+        vectors_found(connection),
     ):
         try:
             _add(connection, operation, table, add, context.opts)
@@ -72,13 +73,14 @@ def perform_swap_embedding_columns(operations: Operations, operation: SwapEmbedd
             ):
                 _prove_not_null(connection, operation.table_name, operation.schema, operation.replacement, context.opts)
         connection = operations.get_bind()
-        with_short_lock(
-            connection,
-            lambda: _swap(connection, operation, table),
-            table_name=operation.table_name,
-            policy=policy_of(context.opts),
-            in_transaction=True,
-        )
+        with vectors_found(connection):
+            with_short_lock(
+                connection,
+                lambda: _swap(connection, operation, table),
+                table_name=operation.table_name,
+                policy=policy_of(context.opts),
+                in_transaction=True,
+            )
     except DBAPIError as error:
         raise explained(error, wish=operation.describe(), name=operation.live) from error
 
@@ -243,7 +245,7 @@ def _needs_proof(columns: Mapping[str, FoundColumn], operation: SwapEmbeddingCol
 
 def _require_type(operation: AddEmbeddingColumnOp, found: FoundColumn) -> None:
     wished = str(operation.column.type.compile(dialect=DIALECT)).lower()
-    if found.type.rpartition(".")[2].lower() == wished:
+    if found.type.rpartition(".")[2].lower() == wished.rpartition(".")[2]:
         return
     raise MigrationError(
         f"The table {operation.table_name!r} has a column {operation.column.name!r} already, of type {found.type}. "

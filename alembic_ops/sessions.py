@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from alembic_ops.catalog import settings_that_find_vectors
 from alembic_ops.errors import ExternalTransactionError, MigrationError
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
     from sqlalchemy import Connection
 
-__all__ = ["PATIENT", "outside_transaction", "settings"]
+__all__ = ["PATIENT", "outside_transaction", "settings", "vectors_found"]
 
 PATIENT: Final[Mapping[str, str]] = {"statement_timeout": "0", "lock_timeout": "0", "transaction_timeout": "0"}
 """What a build needs: each of these, set by a role or a database, would end it half done."""
@@ -61,6 +62,17 @@ def outside_transaction(context: MigrationContext, *, operation: str) -> Iterato
             raise
     if failure is not None:
         raise failure
+
+
+@contextmanager
+def vectors_found(connection: Connection) -> Iterator[None]:
+    """Let names of the vector extension be found for a block, also where its schema is not on the search path."""
+    wider = settings_that_find_vectors(connection)
+    if not wider:
+        yield
+        return
+    with settings(connection, wider):
+        yield
 
 
 @contextmanager

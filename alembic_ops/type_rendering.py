@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 from pgvector.sqlalchemy import BIT
 from sqlalchemy.types import TypeDecorator
 
+from alembic_ops.quoting import DIALECT
 from alembic_ops.type_changes import is_embedding_type
+from alembic_ops.vector_types import vector_type_of
+from sqlalchemy_vecsearch.metrics import Storage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,27 +31,42 @@ _IMPORTED_AS_THEY_ARE: Final = ("sqlmodel",)
 """Packages whose types Alembic writes by their full name, without an import for it."""
 
 
-def render_types_with_imports(context: AutogenContext) -> None:
+def render_types_with_imports(context: AutogenContext, *, schema: str | None) -> None:
     """Make every rendering in this context write vector types with their imports, after asking the user's hook.
 
     Imports that a comparator adds are thrown away before rendering, so they are added while a type is rendered. The
     template of the revision can stay as ``alembic init`` made it.
+
+    Args:
+        context: the run of autogenerate.
+        schema: the schema of the extension where SQL has to name it, None where it is on the search path.
     """
     users: Callable[..., Any] | None = context.opts.get(_OPTION)  # the user's hook returns text or False
     if isinstance(users, _TypeRenderer):
         return
-    context.opts[_OPTION] = _TypeRenderer(users)
+    context.opts[_OPTION] = _TypeRenderer(users, schema)
 
 
 class _TypeRenderer:
-    def __init__(self, users: Callable[..., Any] | None) -> None:
+    def __init__(self, users: Callable[..., Any] | None, schema: str | None) -> None:
         self.users = users
+        self.schema = schema
 
     def __call__(self, kind: str, item: Any, context: AutogenContext) -> str | bool:
         rendered: str | bool = self.users(kind, item, context) if self.users is not None else False
         if rendered is not False or kind != "type":
             return rendered
-        return _rendered(item, context)
+        text = _rendered(item, context)
+        if self.schema is None or not (is_embedding_type(item, context.dialect) and _is_of_the_extension(item)):
+            return text
+        context.imports.add("import alembic_ops")
+        return f"alembic_ops.InSchema({self.schema!r}, {text})"
+
+
+def _is_of_the_extension(type_: Any) -> bool:  # Any: a type of any library
+    """Say whether the extension has made a type: arrays hold one and are PostgreSQL's own, like bits."""
+    found = vector_type_of(type_, DIALECT)
+    return found is not None and found.array_dimensions is None and found.storage is not Storage.BIT
 
 
 def _rendered(type_: Any, context: AutogenContext) -> str | bool:  # Any: a type of any library

@@ -8,8 +8,8 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata, produce_migrations
 from alembic.migration import MigrationContext
-from pgvector.sqlalchemy import HALFVEC, VECTOR
-from sqlalchemy import Column, Index, Integer, MetaData, String, Table, cast, text
+from pgvector.sqlalchemy import HALFVEC, SPARSEVEC, VECTOR
+from sqlalchemy import ARRAY, Column, Index, Integer, MetaData, String, Table, cast, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_column
 
@@ -132,11 +132,80 @@ def test_an_extension_in_a_schema_outside_the_search_path_is_still_compared(bare
             (diff,) = compare_metadata(MigrationContext.configure(connection), project.metadata)
         assert [str(one.message) for one in caught] == [
             "The vector extension is in the schema 'ext', which is not on the search path. "
-            "Revisions and queries name its types and operators without a schema, and would not find them. "
+            "Revisions find it there when they run; queries and the output of --sql name its operators without a schema. "
             "Add ext to the search path: ALTER ROLE ... SET search_path, or options in the URL of the database."
         ]
         assert diff[0] == "alter_embedding_type"
         assert connection.scalar(text("SHOW search_path")) == '"$user", public'
+
+
+OUTSIDE = "is in the schema 'Extensions', which is not on the search path"
+
+
+def test_revisions_find_an_extension_outside_the_search_path(bare_project):
+    project = bare_project
+    project.execute('CREATE SCHEMA "Extensions"')
+    project.execute('CREATE EXTENSION vector SCHEMA "Extensions"')
+    bare = project.catalog()
+    project.metadata = models(ix(), half())
+    project.metadata.tables["items"].append_column(Column("several", ARRAY(VECTOR(3))))
+    with pytest.warns(VectorMigrationWarning, match=OUTSIDE):
+        revision = project.autogenerate()
+    assert "alembic_ops.InSchema('Extensions', pgvector.sqlalchemy.VECTOR(3))" in revision.upgrade
+    project.upgrade()
+    assert project.proposes_nothing()
+    project.execute("INSERT INTO items (id, embedding) VALUES (2, '[1,2,3]')")
+    first = project.catalog()
+    project.metadata = models(ix(with_={"m": 24}), half(), ix("ix_new", "vector_ip_ops"))
+    items = project.metadata.tables["items"]
+    items.append_column(Column("several", ARRAY(HALFVEC(3))))
+    items.append_column(Column("second", SPARSEVEC(3)))
+    items.c.embedding.type = HALFVEC(3)
+    for index in items.indexes:
+        index.dialect_options["postgresql"]["ops"] = {
+            key: value.replace("vector_", "halfvec_")
+            for key, value in index.dialect_options["postgresql"]["ops"].items()
+        }
+    vector_index("ix_second", items.c.second, metric="l2")
+    with pytest.warns(VectorMigrationWarning, match=OUTSIDE):
+        project.autogenerate()
+    project.upgrade()
+    assert project.proposes_nothing()
+    second = project.catalog()
+    project.downgrade()
+    assert project.catalog() == first
+    project.upgrade()
+    assert project.catalog() == second
+    project.downgrade("base")
+    assert project.catalog() == bare
+    with project.engine.connect() as connection:
+        assert connection.scalar(text("SHOW search_path")) == '"$user", public'
+
+
+def test_concurrent_operations_find_an_extension_outside_the_search_path(bare_project):
+    project = bare_project
+    project.execute("CREATE SCHEMA ext")
+    project.execute("CREATE EXTENSION vector SCHEMA ext")
+    project.execute("CREATE TABLE items (id serial PRIMARY KEY, kind varchar(10), embedding ext.vector(3))")
+    project.execute("INSERT INTO items (embedding) SELECT '[1,2,3]' FROM generate_series(1, 9)")
+    project.metadata = models(ix(), half())
+    before = project.catalog()
+    with pytest.warns(VectorMigrationWarning):
+        project.autogenerate()
+    project.upgrade()
+    assert project.proposes_nothing()
+    project.metadata = models(ix("ix_other_name"), half("ix_h"), ix("ix_m", "vector_ip_ops", with_={"m": 8}))
+    with pytest.warns(VectorMigrationWarning):
+        project.autogenerate()
+    project.upgrade()
+    assert project.proposes_nothing()
+    project.metadata = models(ix("ix_other_name"), half("ix_h"), ix("ix_m", "vector_ip_ops", with_={"m": 9}))
+    with pytest.warns(VectorMigrationWarning):
+        project.autogenerate()
+    project.upgrade()
+    assert project.proposes_nothing()
+    project.downgrade("base")
+    assert project.catalog() == before
 
 
 # --- partitions ----------------------------------------------------------------------------------------------------
