@@ -73,11 +73,18 @@ class _VectorArray(POSTGRESQL_ARRAY[Any]):
         return TypedParameter(bindvalue, self, through="TEXT")
 
     def _writer(self, dialect: Dialect) -> Callable[[Any], str]:
-        quoted: Any = self.item_type.dialect_impl(dialect).literal_processor(dialect)  # every vector type has one
+        write = _text_of(self.item_type, dialect)
         name = getattr(self.item_type, "column_name", None)
-        return lambda value: array_text(
-            value, lambda vector: quoted(vector)[1:-1], dimensions=self.dimensions, column=name
-        )
+        return lambda value: array_text(value, write, dimensions=self.dimensions, column=name)
+
+
+def _text_of(type_: Any, dialect: Dialect) -> Callable[[Any], str]:  # one of our types, or a decorator round it
+    """Return what turns a value into the text of the type, after the decorators of the application."""
+    if isinstance(type_, TypeDecorator) and not isinstance(type_, NamedByColumn):
+        inner = _text_of(type_.impl_instance, dialect)
+        return lambda value: inner(type_.process_bind_param(value, dialect))
+    write: Callable[[Any], str] = type_.text_processor()
+    return write
 
 
 def _implementation(plain: Any) -> Any:  # classes of the dialects, whose constructors are not typed

@@ -65,6 +65,10 @@ class BIT(NamedByColumn, _BIT):
         """Return what writes a value into the statement."""
         return lambda value: f"'{self.process_literal_param(value, dialect)}'"
 
+    def text_processor(self) -> Callable[[Any], str]:  # any value that the column takes
+        """Return what turns a value into its text, for a place inside of another text."""
+        return lambda value: checked_bits(value, self.length, self.column_name).to_text()
+
     def result_processor(self, dialect: Dialect, coltype: object) -> Processor:  # noqa: ARG002  # SQLAlchemy's signature
         """Return `process_result_value` for a dialect."""
         return lambda value: self.process_result_value(value, dialect)

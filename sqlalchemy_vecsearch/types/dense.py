@@ -16,6 +16,7 @@ from sqlalchemy_vecsearch.types.naming import NamedByColumn
 from sqlalchemy_vecsearch.types.sql import BinaryResult, TypedParameter, driver_of
 from sqlalchemy_vecsearch.types.validation import Floats, checked_dense
 from sqlalchemy_vecsearch.types.wire import (
+    dense_literal,
     dense_text,
     floats_of_result,
     halfvec_binary,
@@ -94,13 +95,16 @@ class DenseType(NamedByColumn, UserDefinedType[Any]):
 
     def literal_processor(self, dialect: Dialect) -> Processor:  # noqa: ARG002  # SQLAlchemy's signature
         """Return what turns a value into a quoted SQL literal."""
+        write = self._writer(dense_literal)
+        return lambda value: f"'{write(value)}'"  # digits and brackets: nothing to escape
+
+    def text_processor(self) -> Callable[[Any], str]:  # any value that the column takes
+        """Return what turns a value into its shortest text, for a place inside of another text."""
+        return self._writer(dense_text)
+
+    def _writer(self, write: Callable[[Floats], str]) -> Callable[[Any], str]:
         dimensions, half = self.dim, self.storage is Storage.HALFVEC
-
-        def process(value: Any) -> str:
-            # Digits and brackets: nothing to escape.
-            return f"'{dense_text(checked_dense(value, dimensions, self.column_name, half=half))}'"
-
-        return process
+        return lambda value: write(checked_dense(value, dimensions, self.column_name, half=half))
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Processor:  # noqa: ARG002  # SQLAlchemy's signature
         """Return what turns a result of any driver, with or without a codec, into the declared form."""

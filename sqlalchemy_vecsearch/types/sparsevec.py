@@ -87,13 +87,13 @@ class SPARSEVEC(NamedByColumn, _SPARSEVEC):
 
     def literal_processor(self, dialect: Dialect) -> Processor:  # noqa: ARG002  # SQLAlchemy's signature
         """Return what turns a value into a quoted SQL literal."""
+        write = self.text_processor()
+        return lambda value: f"'{write(value)}'"  # digits and brackets: nothing to escape
+
+    def text_processor(self) -> Callable[[Any], str]:  # any value that the column takes
+        """Return what turns a value into its shortest text, for a place inside of another text."""
         dimensions = self.dim
-
-        def process(value: Any) -> str:
-            # Digits and brackets: nothing to escape.
-            return f"'{sparse_text(checked_sparse(value, dimensions, self.column_name))}'"
-
-        return process
+        return lambda value: sparse_text(checked_sparse(value, dimensions, self.column_name))
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Processor:  # noqa: ARG002  # SQLAlchemy's signature
         """Return what turns a result of any driver, with or without a codec, into a `pgvector.SparseVector`."""

@@ -222,8 +222,9 @@ def _from_sequence(value: Sequence[Any], column: str | None) -> Floats:
         try:
             array("f", [element])
         except (TypeError, OverflowError):
+            why = ": could not convert string to float" if isinstance(element, str) else ""
             raise VectorValueError(
-                f"{_subject(column)} holds {_shown(element)} at position {position}. "
+                f"{_subject(column)} holds {_shown(element)} at position {position}{why}. "
                 "Every element of a vector is a number. "
                 "Convert the elements to float first."
             ) from None
@@ -272,7 +273,7 @@ def _refuse_beyond_half(floats: Floats, column: str | None) -> None:
 
 def _length_error(actual: int, expected: int, column: str | None) -> DimensionError:
     return DimensionError(
-        f"{_subject(column)} has {actual} dimensions, not {expected}. "
+        f"{_subject(column)} does not fit: expected {expected} dimensions, not {actual}. "
         f"The declaration says {expected}, and pgvector refuses every other length. "
         "Pass the output of the model that the column was declared for, or declare the new length and migrate.",
         expected=expected,
@@ -282,7 +283,7 @@ def _length_error(actual: int, expected: int, column: str | None) -> DimensionEr
 
 def _axes_error(shape: tuple[int, ...], column: str | None) -> VectorValueError:
     return VectorValueError(
-        f"{_subject(column)} has the shape {tuple(int(size) for size in shape)}. "
+        f"{_subject(column)} has the shape {tuple(int(size) for size in shape)}: expected ndim to be 1. "
         "A vector has exactly one axis. "
         "Pass one row of it, such as value[0]."
     )

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sqlalchemy_vecsearch.types.validation import Floats, SparseParts
 
 __all__ = [
+    "dense_literal",
     "dense_text",
     "floats_of_result",
     "halfvec_binary",
@@ -56,6 +57,11 @@ def dense_text(floats: Floats) -> str:
     64 bits (measured: 384 dimensions).
     """
     return f"[{_numbers(floats)}]"
+
+
+def dense_literal(floats: Floats) -> str:
+    """Return ``[0.1,2.0]``: the numbers as Python prints them, which is what pgvector-python writes into statements."""
+    return f"[{','.join(str(float(number)) for number in _numbers(floats).split(','))}]"
 
 
 def sparse_text(parts: SparseParts) -> str:

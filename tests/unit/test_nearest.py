@@ -355,7 +355,7 @@ def refused(error, *arguments, **options):
         (
             [1.0, 2.0],
             DimensionError,
-            "The vector for 'document.embedding' has 2 dimensions, not 3. "
+            "The vector for 'document.embedding' does not fit: expected 3 dimensions, not 2. "
             "The declaration says 3, and pgvector refuses every other length. "
             "Pass the output of the model that the column was declared for, or declare the new length and migrate.",
         ),
@@ -376,7 +376,7 @@ def refused(error, *arguments, **options):
         (
             np.ones((2, 3)),
             VectorValueError,
-            "The vector for 'document.embedding' has the shape (2, 3). "
+            "The vector for 'document.embedding' has the shape (2, 3): expected ndim to be 1. "
             "A vector has exactly one axis. "
             "Pass one row of it, such as value[0].",
         ),

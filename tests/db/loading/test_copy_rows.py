@@ -160,7 +160,10 @@ def test_a_sparse_vector_of_a_matrix_that_is_not_finite_is_named(run, make, bad)
         with pytest.raises(LoadingError) as caught:
             copy_rows(connection, term_lists, {"id": np.arange(4_000), "terms": make(matrix)})
         assert (caught.value.row, caught.value.column) == (3_000, "terms")
-        with pytest.raises(LoadingError, match=r"^Row 0 stopped .* The vector for 'terms' has 5 dimensions, not 6\. "):
+        with pytest.raises(
+            LoadingError,
+            match=r"^Row 0 stopped .* The vector for 'terms' does not fit: expected 6 dimensions, not 5\. ",
+        ):
             copy_rows(connection, term_lists, {"id": [1, 2], "terms": make(matrix[:2, :5])})
         assert count(connection, term_lists) == 0
 

@@ -53,7 +53,7 @@ def test_an_error_far_into_a_generator_names_its_row(run):
             copy_rows(connection, items, rows())
         assert str(caught.value) == (
             "Row 31337 stopped the load into 'item', and none of its rows is in the table. "
-            "The vector for 'embedding' has 2 dimensions, not 3. "
+            "The vector for 'embedding' does not fit: expected 3 dimensions, not 2. "
             "The declaration says 3, and pgvector refuses every other length. "
             "Pass the output of the model that the column was declared for, or declare the new length and migrate."
         )

@@ -203,7 +203,11 @@ def test_a_bad_element_is_refused_by_the_name_of_its_column(run):
     def check(connection):
         boxes.create(connection)
         cases = [
-            ({"many": [[1, 2, 3], [1, 2]]}, DimensionError, "The vector for 'many' has 2 dimensions, not 3. "),
+            (
+                {"many": [[1, 2, 3], [1, 2]]},
+                DimensionError,
+                "The vector for 'many' does not fit: expected 3 dimensions, not 2. ",
+            ),
             ({"halves": [[1, 2, float("nan")]]}, VectorValueError, "The vector for 'halves' holds nan at position 2. "),
             ({"arrays": "[1,2,3]"}, VectorValueError, "The array for 'arrays' is a str. "),
             ({"arrays": [[]]}, VectorValueError, "The vector for 'arrays' is empty. "),

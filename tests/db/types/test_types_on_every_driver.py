@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
-import sqlmodel
 from pgvector import HalfVector, SparseVector, Vector
 from scipy.sparse import coo_array
 from sqlalchemy import (
@@ -20,7 +17,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import StatementError
 from sqlalchemy.ext.automap import automap_base
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, registry
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from sqlalchemy_vecsearch.errors import DimensionError, VectorValueError
 from sqlalchemy_vecsearch.types import BIT, HALFVEC, SPARSEVEC, VECTOR, avg, sum  # noqa: A004
@@ -269,24 +266,5 @@ def test_reflection_and_automap_give_our_types(run):
         with Session(connection) as session:
             statement = select(mapped.classes.item).order_by(mapped.classes.item.embedding.l2_distance([2, 2, 2]))
             assert session.scalars(statement).first().embedding == [2, 2, 2]
-
-    run(check)
-
-
-def test_sqlmodel_uses_the_types(run):
-    class Page(sqlmodel.SQLModel, registry=registry()):
-        pass
-
-    class Leaf(Page, table=True):
-        id: int | None = sqlmodel.Field(default=None, primary_key=True)
-        embedding: Any = sqlmodel.Field(default=None, sa_type=VECTOR(3))
-
-    def check(connection):
-        Leaf.metadata.create_all(connection)
-        with Session(connection) as session:
-            session.add_all([Leaf(embedding=row) for row in ROWS])
-            session.flush()
-            statement = select(Leaf.id).order_by(Leaf.embedding.l2_distance([2, 2, 2]))
-            assert session.scalars(statement).first() == 2
 
     run(check)

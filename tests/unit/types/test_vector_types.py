@@ -152,8 +152,8 @@ def test_other_databases_see_the_plain_column():
 @pytest.mark.parametrize(
     ("type_", "value", "text"),
     [
-        (VECTOR(3), [0.1, 2, 3], "'[0.1,2,3]'"),
-        (HALFVEC(3), np.array([0.5, 2, 3]), "'[0.5,2,3]'"),
+        (VECTOR(3), [0.1, 2, 3], "'[0.1,2.0,3.0]'"),
+        (HALFVEC(3), np.array([0.5, 2, 3]), "'[0.5,2.0,3.0]'"),
         (SPARSEVEC(3), [0, 2, 0], "'{2:2}/3'"),
     ],
 )
@@ -198,7 +198,7 @@ def test_a_statement_becomes_text_without_a_driver():
 def test_literals_become_text_without_a_driver():
     statement = select(literal([1, 2, 3], VECTOR(3)), literal("01", BIT(2)), literal([0, 2, 0, 0, 0], SPARSEVEC(5)))
     assert str(statement.compile(compile_kwargs={"literal_binds": True})) == (
-        "SELECT '[1,2,3]' AS anon_1, '01' AS anon_2, '{2:2}/5' AS anon_3"
+        "SELECT '[1.0,2.0,3.0]' AS anon_1, '01' AS anon_2, '{2:2}/5' AS anon_3"
     )
 
 
@@ -207,14 +207,16 @@ def test_literals_become_text_without_a_driver():
 )
 def test_an_error_names_the_column(name, bad):
     process = document.c[name].type.dialect_impl(PSYCOPG2).bind_processor(PSYCOPG2)
-    with pytest.raises(DimensionError, match=f"^The vector for '{name}' has 2 dimensions, not "):
+    with pytest.raises(
+        DimensionError, match=f"^The vector for '{name}' does not fit: expected [345] dimensions, not 2"
+    ):
         process(bad)
 
 
 def test_a_type_that_serves_two_columns_names_neither():
     shared = VECTOR(3)
     Table("pair", MetaData(), Column("one", shared), Column("other", shared))
-    with pytest.raises(DimensionError, match=r"^The vector has 2 dimensions, not 3\. "):
+    with pytest.raises(DimensionError, match=r"^The vector does not fit: expected 3 dimensions, not 2\. "):
         shared.bind_processor(PSYCOPG2)([1, 2])
 
 

