@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 from sqlalchemy import BigInteger, Float, cast, func, null, select, union_all
 
 from sqlalchemy_vecsearch.errors import SearchError
+from sqlalchemy_vecsearch.names import IDENTIFIER_BYTES
 from sqlalchemy_vecsearch.search.checking import require_count
 from sqlalchemy_vecsearch.search.fusion import RRF, Fusion, Weighted, require_known_legs
 from sqlalchemy_vecsearch.search.identity import row_keys
@@ -148,6 +149,15 @@ def _require_legs(legs: Sequence[Leg]) -> None:
             f"Two legs of the hybrid search are called {twice!r}. "
             "A leg's name tells its columns and its weight from those of the others. "
             f"Give one of them another name: dense(..., name='{twice}_2')."
+        )
+    room = IDENTIFIER_BYTES - len("_score")
+    long = next((name for name in names if len(name.encode()) > room), None)
+    if long is not None:
+        raise SearchError(
+            f"The name {long!r} of a leg is longer than {room} bytes. "
+            f"Its columns are called after it, and PostgreSQL cuts names at {IDENTIFIER_BYTES} bytes, so that two of "
+            "them would be one. "
+            'Give it a shorter name: dense(..., name="short").'
         )
 
 

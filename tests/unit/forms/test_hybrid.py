@@ -203,3 +203,15 @@ def test_an_offset_is_refused():
 def test_numbers_are_one_or_more(name):
     with pytest.raises(SearchError, match=f"^{name}=0 is not possible"):
         hybrid(Document, legs(), **({"k": 10} | {name: 0}))
+
+
+def test_the_name_of_a_leg_leaves_room_for_the_names_of_its_columns():
+    name = "\N{LATIN SMALL LETTER E WITH ACUTE}" * 28
+    assert f"{name}x_score" in sql(hybrid(Document, [dense(Document.embedding, QUERY, name=f"{name}x")], k=3))
+    with pytest.raises(SearchError) as raised:
+        hybrid(Document, [dense(Document.embedding, QUERY, name=f"{name}xx")], k=3)
+    assert str(raised.value) == (
+        f"The name '{name}xx' of a leg is longer than 57 bytes. "
+        "Its columns are called after it, and PostgreSQL cuts names at 63 bytes, so that two of them would be one. "
+        'Give it a shorter name: dense(..., name="short").'
+    )
