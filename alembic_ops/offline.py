@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from alembic_ops.operations import RebuildVectorIndexOp
     from alembic_ops.state import IndexDefinition
 
-__all__ = ["extension_script", "index_script", "write"]
+__all__ = ["extension_script", "gate", "index_script", "literal", "write"]
 
 _PATIENT = ("SET statement_timeout = 0", "SET lock_timeout = 0")
 _INSTALLED_VERSION = (
@@ -51,7 +51,7 @@ def extension_script(preparer: IdentifierPreparer, operation: ExtensionOperation
     if operation.minimum_version is not None:
         parts = ", ".join(operation.minimum_version.split("."))
         script.append(
-            _gate(
+            gate(
                 f"{_INSTALLED_VERSION} < ARRAY[{parts}]",
                 f"The vector extension is older than {operation.minimum_version}. "
                 "Creating an extension never updates one that is there. "
@@ -139,8 +139,8 @@ def _sql(preparer: IdentifierPreparer, step: BuildIndex | ReindexIndex | DropInd
 
 def _leftover_gate(preparer: IdentifierPreparer, schema: str | None, name: str) -> str:
     quoted = qualified_name(preparer, schema, name)
-    return _gate(
-        f"EXISTS (SELECT FROM pg_catalog.pg_index WHERE indexrelid = to_regclass({_literal(quoted)}) "
+    return gate(
+        f"EXISTS (SELECT FROM pg_catalog.pg_index WHERE indexrelid = to_regclass({literal(quoted)}) "
         "AND NOT indisvalid)",
         f"There is an INVALID index {quoted}. "
         "An interrupted build has left it, or another session is building it now. "
@@ -150,8 +150,8 @@ def _leftover_gate(preparer: IdentifierPreparer, schema: str | None, name: str) 
 
 def _valid_gate(preparer: IdentifierPreparer, schema: str | None, name: str) -> str:
     quoted = qualified_name(preparer, schema, name)
-    return _gate(
-        f"NOT EXISTS (SELECT FROM pg_catalog.pg_index WHERE indexrelid = to_regclass({_literal(quoted)}) "
+    return gate(
+        f"NOT EXISTS (SELECT FROM pg_catalog.pg_index WHERE indexrelid = to_regclass({literal(quoted)}) "
         "AND indisvalid AND indisready AND indislive)",
         f"The index {quoted} is not valid. "
         "Its build was interrupted, so that no query uses it. "
@@ -159,12 +159,11 @@ def _valid_gate(preparer: IdentifierPreparer, schema: str | None, name: str) -> 
     )
 
 
-def _gate(condition: str, message: str) -> str:
+def gate(condition: str, message: str) -> str:
     """Return a block that raises a message where a condition holds when it is run."""
-    return (
-        f"DO $gate$ BEGIN IF {condition} THEN RAISE EXCEPTION USING MESSAGE = {_literal(message)}; END IF; END $gate$"
-    )
+    return f"DO $gate$ BEGIN IF {condition} THEN RAISE EXCEPTION USING MESSAGE = {literal(message)}; END IF; END $gate$"
 
 
-def _literal(value: str) -> str:
+def literal(value: str) -> str:
+    """Return a string as SQL."""
     return "'" + value.replace("'", "''") + "'"

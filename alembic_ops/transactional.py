@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import text
 
-from alembic_ops.catalog import current_indexes, extension_in_search_path, installed_extension
+from alembic_ops.catalog import current_indexes
 from alembic_ops.conversions import conversion
 from alembic_ops.errors import IndexConflictError, VectorsInTheWayError
+from alembic_ops.locking import policy_of, with_short_lock
+from alembic_ops.offline import gate, literal
 from alembic_ops.operations.definitions import describe_definition, qualified
 from alembic_ops.quoting import DIALECT, PREPARER
+from alembic_ops.sessions import vectors_found
 from alembic_ops.statements import create_index, qualified_name, verbatim
 from alembic_ops.vector_types import vector_type_of
 from sqlalchemy_vecsearch.metrics import metric_of_operator_class, operator_class
@@ -39,7 +43,23 @@ def perform_rename_vector_index(operations: Operations, operation: RenameVectorI
     if not context.as_sql and not _needs_new_name(operations.get_bind(), operation):
         return
     old = qualified_name(PREPARER, operation.schema, operation.name)
-    operations.execute(verbatim(f"ALTER INDEX {old} RENAME TO {PREPARER.quote(operation.new_name)}"))
+    _locking(
+        operations, operation.table_name, verbatim(f"ALTER INDEX {old} RENAME TO {PREPARER.quote(operation.new_name)}")
+    )
+
+
+def _locking(operations: Operations, table_name: str, sql: TextClause) -> None:
+    """Execute what takes a strong lock, asked for with a time limit and again until it is free."""
+    if operations.migration_context.as_sql:
+        operations.execute(sql)
+        return
+    with_short_lock(
+        operations.get_bind(),
+        partial(operations.execute, sql),
+        table_name=table_name,
+        policy=policy_of(operations.migration_context.opts),
+        in_transaction=True,
+    )
 
 
 def _needs_new_name(connection: Connection, operation: RenameVectorIndexOp) -> bool:
@@ -66,15 +86,26 @@ def perform_alter_embedding_type(operations: Operations, operation: AlterEmbeddi
     way = conversion(operation.existing_type, operation.type_, DIALECT)
     conditional = way.condition != "always" and operation.using is None and not operation.discard_vectors
     if operations.migration_context.as_sql:
-        if conditional:
-            operations.execute(_gate(operation, way))
-        operations.execute(_alter(operation, way))
+        script = [_rows_gate(operation, way)] if conditional else []
+        if _leaves_indexes_behind(operation):
+            script.append(_indexes_gate(operation))
+        for sql in [*script, _alter(operation, way)]:
+            operations.execute(sql)
         return
     connection = operations.get_bind()
-    with extension_in_search_path(connection, installed_extension(connection)):
-        if conditional and connection.scalar(verbatim(f"SELECT EXISTS ({_rows_in_the_way(operation, way)})")):
-            raise VectorsInTheWayError(_refusal(operation), table_name=operation.table_name, column=operation.column)
+    with vectors_found(connection):
+        if conditional:
+            _refuse_rows_in_the_way(connection, operation, way)
+        table = qualified_name(PREPARER, operation.schema, operation.table_name)
+        _locking(operations, operation.table_name, verbatim(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"))
+        if conditional:  # rows that came before the lock
+            _refuse_rows_in_the_way(connection, operation, way)
         _alter_with_indexes(operations, connection, operation, way)
+
+
+def _refuse_rows_in_the_way(connection: Connection, operation: AlterEmbeddingTypeOp, way: Conversion) -> None:
+    if connection.scalar(verbatim(f"SELECT EXISTS ({_rows_in_the_way(operation, way)})")):
+        raise VectorsInTheWayError(_refusal(operation), table_name=operation.table_name, column=operation.column)
 
 
 def _alter_with_indexes(
@@ -132,12 +163,35 @@ def _rows_in_the_way(operation: AlterEmbeddingTypeOp, way: Conversion) -> str:
     return f"SELECT FROM {table} WHERE {column} IS NOT NULL"
 
 
-def _gate(operation: AlterEmbeddingTypeOp, way: Conversion) -> TextClause:
-    """Return the check that a script makes when it is run."""
-    message = _refusal(operation).replace("'", "''")
+def _rows_gate(operation: AlterEmbeddingTypeOp, way: Conversion) -> TextClause:
+    """Return the check of the rows that a script makes when it is run."""
+    return verbatim(gate(f"EXISTS ({_rows_in_the_way(operation, way)})", _refusal(operation)))
+
+
+def _leaves_indexes_behind(operation: AlterEmbeddingTypeOp) -> bool:
+    """Say whether an index on the bare column would be refused, or kept although it could never be built again."""
+    existing, wished = vector_type_of(operation.existing_type, DIALECT), vector_type_of(operation.type_, DIALECT)
+    if existing is None:
+        return False
+    return wished is None or wished.dimensions is None or wished.storage is not existing.storage
+
+
+def _indexes_gate(operation: AlterEmbeddingTypeOp) -> TextClause:
+    """Return the check of the indexes that a script makes when it is run: it does not know their names."""
+    table = qualified_name(PREPARER, operation.schema, operation.table_name)
+    column = f"{qualified(operation.schema, operation.table_name)}.{operation.column}"
     return verbatim(
-        f"DO $gate$ BEGIN IF EXISTS ({_rows_in_the_way(operation, way)}) THEN"
-        f" RAISE EXCEPTION USING MESSAGE = '{message}'; END IF; END $gate$"
+        gate(
+            "EXISTS (SELECT FROM pg_catalog.pg_index x"
+            " JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid JOIN pg_catalog.pg_am m ON m.oid = i.relam"
+            " JOIN pg_catalog.pg_attribute a ON a.attrelid = x.indrelid AND a.attnum = x.indkey[0]"
+            f" WHERE x.indrelid = to_regclass({literal(table)}) AND a.attname = {literal(operation.column)}"
+            " AND m.amname IN ('hnsw', 'ivfflat'))",
+            f"The column {column!r} has vector indexes that cannot follow it to {operation.type_!r}. "
+            "A script does not know their names, and their operator class or their dimensions do not fit any more. "
+            "Put op.drop_vector_index() before op.alter_embedding_type() and op.create_vector_index() after it, or run"
+            " the upgrade online.",
+        )
     )
 
 
