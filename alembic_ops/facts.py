@@ -22,13 +22,18 @@ __all__ = ["Facts", "FoundIndex", "FoundTable", "canonical_definition", "observe
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundTable:
-    """A table, or one of its partitions: ``parent`` is the oid of the table it is a partition of."""
+    """A table, or one of its partitions.
+
+    ``parent`` is the oid of the table it is a partition of; ``occupant`` the client's process that holds the lock which
+    builds, VACUUM and concurrent drops of indexes take, None where nobody does.
+    """
 
     oid: int
     name: str
     schema: str
     partitioned: bool = False
     parent: int | None = None
+    occupant: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +96,12 @@ WITH RECURSIVE tree AS (
       JOIN pg_catalog.pg_inherits h ON h.inhparent = tree.oid
       JOIN pg_catalog.pg_class c ON c.oid = h.inhrelid AND c.relispartition
 )
-SELECT tree.oid, tree.relname AS name, n.nspname AS schema, tree.relkind = 'p' AS partitioned, tree.parent
+SELECT tree.oid, tree.relname AS name, n.nspname AS schema, tree.relkind = 'p' AS partitioned, tree.parent,
+       (SELECT l.pid FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity s ON s.pid = l.pid
+         WHERE l.locktype = 'relation' AND l.relation = tree.oid AND l.granted
+           AND l.mode = 'ShareUpdateExclusiveLock' AND l.pid <> pg_catalog.pg_backend_pid()
+           AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = current_database())
+           AND COALESCE(s.backend_type, 'client backend') = 'client backend' LIMIT 1) AS occupant
   FROM tree JOIN pg_catalog.pg_namespace n ON n.oid = tree.relnamespace
  ORDER BY tree.level, tree.relname
 """)
@@ -149,7 +159,14 @@ def observe(
         wished: the definition that the operation asks for.
     """
     tables = [
-        FoundTable(oid=row.oid, name=row.name, schema=row.schema, partitioned=row.partitioned, parent=row.parent)
+        FoundTable(
+            oid=row.oid,
+            name=row.name,
+            schema=row.schema,
+            partitioned=row.partitioned,
+            parent=row.parent,
+            occupant=row.occupant,
+        )
         for row in connection.execute(_TABLES, {"table": table_name, "schema": schema})
     ]
     if not tables:

@@ -34,6 +34,7 @@ from alembic_ops.steps import (
     ServerStep,
     Step,
     WaitForBuild,
+    WaitForTable,
 )
 from alembic_ops.watching import follow
 
@@ -50,7 +51,7 @@ __all__ = ["perform_extension_operation", "perform_index_operation"]
 _LOG: Final = logging.getLogger("alembic.alembic_ops")
 
 _POLL: Final = 0.25
-"""Seconds between two looks at a build that another process is at."""
+"""Seconds between two looks at what another process is at."""
 
 _SERVER_VERSION: Final = text("SELECT current_setting('server_version_num')")
 
@@ -93,11 +94,9 @@ def perform_index_operation(operations: Operations, operation: IndexOperation) -
             vectors_found(connection),
         ):
             _take_steps(connection, operation, context.opts, in_transaction=False)
-        if isinstance(operation, SwapVectorIndexOp):
-            _take_steps(operations.get_bind(), operation, context.opts, in_transaction=True)
-    else:
+    if not context.as_sql and (not operation.concurrently or isinstance(operation, SwapVectorIndexOp)):
         connection = operations.get_bind()
-        with vectors_found(connection):
+        with settings(connection, PATIENT, local=True), vectors_found(connection):
             _take_steps(connection, operation, context.opts, in_transaction=True)
 
 
@@ -105,6 +104,7 @@ def _take_steps(
     connection: Connection, operation: IndexOperation, options: Mapping[str, object], *, in_transaction: bool
 ) -> None:
     done: list[Step] = []
+    deadlocks: list[Step] = []
     try:
         operation = _settled(connection, operation, in_transaction=in_transaction)
         while True:
@@ -121,11 +121,12 @@ def _take_steps(
                 return
             if isinstance(operation, SwapVectorIndexOp) and isinstance(step, RenameIndex) and not in_transaction:
                 return  # the name changes together with the version of the database
-            _refuse_to_circle(operation, step, done)
-            if isinstance(step, WaitForBuild):
+            _refuse_to_circle(operation, step, [*done, *deadlocks])
+            if isinstance(step, WaitForBuild | WaitForTable):
                 _wait(connection, step, options, again=bool(done) and done[-1] == step)
-            else:
-                _act(connection, operation, step, facts, options, in_transaction=in_transaction)
+            elif not _acted(connection, operation, step, facts, options, in_transaction=in_transaction):
+                deadlocks.append(step)
+                continue
             done.append(step)
     except DBAPIError as error:
         raise explained(error, wish=operation.describe(), name=operation.name) from error
@@ -138,6 +139,30 @@ def _settled(connection: Connection, operation: IndexOperation, *, in_transactio
     if isinstance(operation, CreateVectorIndexOp) and operation.automatic_lists:
         return with_counted_lists(connection, operation)
     return operation
+
+
+def _acted(
+    connection: Connection,
+    operation: IndexOperation,
+    step: ServerStep,
+    facts: Facts,
+    options: Mapping[str, object],
+    *,
+    in_transaction: bool,
+) -> bool:
+    """Take a step; return False where it was the victim of a deadlock, so that what it left has to be looked at."""
+    try:
+        _act(connection, operation, step, facts, options, in_transaction=in_transaction)
+    except DBAPIError as error:
+        code = sqlstate_of(error)
+        if code in _overtaken(step):
+            _LOG.info("another process was faster; looking again")
+            return True
+        if code != "40P01" or in_transaction:
+            raise
+        _LOG.info("the server has ended it as the victim of a deadlock; looking again")
+        return False
+    return True
 
 
 def _act(
@@ -187,14 +212,18 @@ def _order(operation: IndexOperation, step: ServerStep, facts: Facts) -> BuildOr
     )
 
 
-def _wait(connection: Connection, step: WaitForBuild, options: Mapping[str, object], *, again: bool) -> None:
+def _wait(
+    connection: Connection, step: WaitForBuild | WaitForTable, options: Mapping[str, object], *, again: bool
+) -> None:
     """Follow the build of another process to its end; the catalog may show it for a moment longer."""
     if again:
         time.sleep(_POLL)
-        return
-    _LOG.info("process %s is at work on the index %r; waiting until it has finished", step.builder, step.name)
-    with reporter(options) as report:
-        follow(connection, pid=step.builder, index=step.name, report=report)
+    elif isinstance(step, WaitForTable):
+        _LOG.info("process %s is at work on the table %r; waiting until it has finished", step.process, step.table_name)
+    else:
+        _LOG.info("process %s is at work on the index %r; waiting until it has finished", step.builder, step.name)
+        with reporter(options) as report:
+            follow(connection, pid=step.builder, index=step.name, report=report)
 
 
 def _is_short(step: ServerStep) -> bool:
@@ -209,16 +238,23 @@ def _is_short(step: ServerStep) -> bool:
 def _take(connection: Connection, step: ServerStep) -> None:
     sql = statement(PREPARER, step)
     _LOG.info("%s", sql)
-    try:
-        connection.execute(sql)
-    except DBAPIError as error:
-        # somebody else began the same build since we looked: look again
-        if not (isinstance(step, BuildIndex) and step.concurrently and sqlstate_of(error) == "42P07"):
-            raise
+    connection.execute(sql)
+
+
+def _overtaken(step: ServerStep) -> frozenset[str]:
+    """Return the errors of a step that an interrupted run, whose server process lived on, has taken since we looked.
+
+    A build in a transaction is not among them: its error would end the transaction.
+    """
+    if isinstance(step, BuildIndex) and (step.concurrently or step.only):
+        return frozenset({"42P07"})  # there is one of that name
+    if isinstance(step, DropIndex | RenameIndex):
+        return frozenset({"42704", "42P01"})  # there is none of that name any more
+    return frozenset()
 
 
 def _refuse_to_circle(operation: IndexOperation, step: Step, done: list[Step]) -> None:
-    if isinstance(step, WaitForBuild) or done.count(step) < _ROUNDS:
+    if isinstance(step, WaitForBuild | WaitForTable) or done.count(step) < _ROUNDS:
         return
     raise MigrationError(
         f"The server was asked {_ROUNDS} times to {operation.describe()}, and the catalog does not show it. "

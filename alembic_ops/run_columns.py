@@ -73,7 +73,7 @@ def perform_swap_embedding_columns(operations: Operations, operation: SwapEmbedd
             ):
                 _prove_not_null(connection, operation.table_name, operation.schema, operation.replacement, context.opts)
         connection = operations.get_bind()
-        with vectors_found(connection):
+        with settings(connection, PATIENT, local=True), vectors_found(connection):
             with_short_lock(
                 connection,
                 lambda: _swap(connection, operation, table),

@@ -19,11 +19,20 @@ if TYPE_CHECKING:
 
 __all__ = ["PATIENT", "outside_transaction", "settings", "vectors_found"]
 
-PATIENT: Final[Mapping[str, str]] = {"statement_timeout": "0", "lock_timeout": "0", "transaction_timeout": "0"}
-"""What a build needs: each of these, set by a role or a database, would end it half done."""
+PATIENT: Final[Mapping[str, str]] = {
+    "statement_timeout": "0",
+    "lock_timeout": "0",
+    "transaction_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "idle_session_timeout": "0",
+}
+"""What an operation needs: each of these, set by a role or a database, would end it half done.
+
+The last two would end it in the pause before it asks for a lock again, or while another process is at work.
+"""
 
 _CURRENT: Final = text("SELECT current_setting(:name, true) AS value, pg_backend_pid() AS backend")
-_SET: Final = text("SELECT set_config(:name, :value, false)")
+_SET: Final = text("SELECT set_config(:name, :value, :local)")
 _BACKEND: Final = text("SELECT pg_backend_pid()")
 
 
@@ -76,8 +85,13 @@ def vectors_found(connection: Connection) -> Iterator[None]:
 
 
 @contextmanager
-def settings(connection: Connection, wished: Mapping[str, str]) -> Iterator[None]:
+def settings(connection: Connection, wished: Mapping[str, str], *, local: bool = False) -> Iterator[None]:
     """Set settings of the session for a block, and restore what they were; those the server does not know are left out.
+
+    Args:
+        connection: whose settings they are.
+        wished: name -> value.
+        local: whether they hold for the open transaction only, and end with it.
 
     Raises:
         MigrationError: a pooler gives each statement another session.
@@ -87,12 +101,12 @@ def settings(connection: Connection, wished: Mapping[str, str]) -> Iterator[None
     _require_one_backend([row.backend for row in found.values()])  # before a setting reaches a process of others
     try:
         for name in before:
-            connection.execute(_SET, {"name": name, "value": wished[name]})
+            connection.execute(_SET, {"name": name, "value": wished[name], "local": local})
         _require_one_backend([*(row.backend for row in found.values()), connection.scalar(_BACKEND)])
         yield
     finally:
         if not connection.closed and not connection.invalidated:
-            _restore(connection, before)
+            _restore(connection, before, local=local)
 
 
 def _require_one_backend(backends: Sequence[int | None]) -> None:
@@ -105,9 +119,9 @@ def _require_one_backend(backends: Sequence[int | None]) -> None:
         )
 
 
-def _restore(connection: Connection, before: Mapping[str, str]) -> None:
+def _restore(connection: Connection, before: Mapping[str, str], *, local: bool) -> None:
     for name, value in before.items():
         try:
-            connection.execute(_SET, {"name": name, "value": value})
-        except DBAPIError:  # the session is gone, and its settings with it
+            connection.execute(_SET, {"name": name, "value": value, "local": local})
+        except DBAPIError:  # the session or the transaction is gone, and its settings with it
             return

@@ -18,6 +18,7 @@ __all__ = [
     "ServerStep",
     "Step",
     "WaitForBuild",
+    "WaitForTable",
 ]
 
 
@@ -80,6 +81,18 @@ class WaitForBuild:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WaitForTable:
+    """Wait until another process lets go of a table.
+
+    A statement that works concurrently and waits for a table holds a snapshot, for which the build that holds the table
+    waits in the end: the server would see a deadlock, and throw one of the two away.
+    """
+
+    table_name: str
+    process: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
     """Nothing is left to do; ``remark`` says what was found, None where the plan itself did it all."""
 
@@ -87,4 +100,4 @@ class Finished:
 
 
 ServerStep: TypeAlias = BuildIndex | ReindexIndex | DropIndex | RenameIndex | AttachIndex
-Step: TypeAlias = ServerStep | WaitForBuild | Finished
+Step: TypeAlias = ServerStep | WaitForBuild | WaitForTable | Finished

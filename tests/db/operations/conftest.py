@@ -35,7 +35,7 @@ else:
     engine = create_engine(url, poolclass=pool.NullPool)
     with engine.connect() as connection:
         BEFORE_CONFIGURE
-        context.configure(connection=connection, transaction_per_migration=PER_MIGRATION)
+        context.configure(connection=connection, transaction_per_migration=PER_MIGRATION, **OPTIONS)
         with context.begin_transaction():
             context.run_migrations()
 """
@@ -69,9 +69,9 @@ class AlembicProject:
         (self.directory / "versions").mkdir(parents=True)
         self.env()
 
-    def env(self, *, before_configure="pass", per_migration=False):
+    def env(self, *, before_configure="pass", per_migration=False, **options):
         source = ENV.replace("BEFORE_CONFIGURE", before_configure).replace("PER_MIGRATION", str(per_migration))
-        (self.directory / "env.py").write_text(source)
+        (self.directory / "env.py").write_text(source.replace("OPTIONS", repr(options)))
 
     def config(self, output=None):
         config = Config(output_buffer=output)

@@ -309,11 +309,7 @@ def test_the_swap_never_makes_the_application_a_deadlock_victim(alembic_project,
 
 @pytest.mark.usefixtures("replacement")
 def test_a_table_in_use_up_to_the_deadline_is_left_as_it_was(alembic_project, engine, columns):
-    source = (alembic_project.directory / "env.py").read_text()
-    source = source.replace(
-        "transaction_per_migration", "vector_lock_timeout=0.05, vector_lock_deadline=0.4, transaction_per_migration"
-    )
-    (alembic_project.directory / "env.py").write_text(source)
+    alembic_project.env(vector_lock_timeout=0.05, vector_lock_deadline=0.4)
     alembic_project.revision(SWAP)
     with engine.connect() as reader:
         reader.execute(text("SELECT count(*) FROM document"))

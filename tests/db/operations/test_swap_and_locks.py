@@ -101,11 +101,7 @@ def test_a_short_lock_is_asked_for_again_until_it_is_free(alembic_project, catal
 
 def test_after_the_deadline_the_table_is_named(alembic_project, catalog, engine):
     catalog.execute(V1)
-    source = (alembic_project.directory / "env.py").read_text()
-    source = source.replace(
-        "transaction_per_migration", "vector_lock_timeout=0.05, vector_lock_deadline=0.5, transaction_per_migration"
-    )
-    (alembic_project.directory / "env.py").write_text(source)
+    alembic_project.env(vector_lock_timeout=0.05, vector_lock_deadline=0.5)
     alembic_project.revision('op.drop_vector_index("ix", "document", concurrently=False)')
     with engine.connect() as writer:
         writer.execute(text("UPDATE document SET lang = 'fr' WHERE id = 1"))
