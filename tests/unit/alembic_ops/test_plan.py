@@ -9,7 +9,7 @@ from alembic_ops.facts import Facts, FoundIndex, FoundTable
 from alembic_ops.operations import CreateVectorIndexOp, DropVectorIndexOp, RebuildVectorIndexOp
 from alembic_ops.plan import next_step
 from alembic_ops.state import IndexDefinition
-from alembic_ops.steps import BuildIndex, DropIndex, Finished, ReindexIndex, RenameIndex, WaitForBuild
+from alembic_ops.steps import BuildIndex, DropIndex, Finished, ReindexIndex, RenameIndex, WaitForBuild, WaitForTable
 
 GIVEN = IndexDefinition(method="hnsw", operator_class="vector_l2_ops", column="embedding", parameters=(("m", 8),))
 FULL = replace(GIVEN, parameters=(("ef_construction", 64), ("m", 8)))
@@ -144,3 +144,56 @@ def test_the_number_of_automatic_lists_is_not_compared():
 def test_a_missing_table_is_an_error():
     with pytest.raises(MigrationError, match=r"There is no table 'document'\."):
         next_step(DROP, Facts(table=None))
+
+
+@pytest.mark.parametrize(
+    ("operation", "indexes"),
+    [
+        (CREATE, []),
+        (CREATE, [invalid()]),
+        (DROP, [index()]),
+        (REINDEX, [index()]),
+        (REBUILD, [index(definition=OTHER)]),
+    ],
+)
+def test_nothing_concurrent_is_queued_behind_a_process_that_has_the_table(operation, indexes):
+    taken = replace(TABLE, occupant=7)
+    waiting = WaitForTable(table_name="document", process=7)
+    assert next_step(operation, Facts(table=taken, indexes=tuple(indexes))) == waiting
+    assert next_step(operation, Facts(table=taken, indexes=tuple(indexes)), [waiting, waiting]) == waiting
+
+
+def test_what_needs_no_table_does_not_wait_for_it():
+    taken = replace(TABLE, occupant=7)
+    assert next_step(CREATE, Facts(table=taken, indexes=(index(),))) == ALREADY
+    in_transaction = replace(DROP, concurrently=False)
+    assert next_step(in_transaction, Facts(table=taken, indexes=(index(),))) == replace(drop(), concurrently=False)
+
+
+PARTS = (
+    FoundTable(oid=11, name="document_1", schema="public", parent=1),
+    FoundTable(oid=12, name="document_2", schema="public", parent=1),
+)
+WHOLE = index(partitioned=True)
+FIRST = index("document_1_ix", oid=21, table_oid=11, parent=2)
+SECOND = index("document_2_ix", oid=22, table_oid=12, parent=2)
+
+
+def reindex(name):
+    return ReindexIndex(name=name, schema="public")
+
+
+@pytest.mark.parametrize(
+    ("left", "done", "step"),
+    [
+        ([], [], reindex("document_1_ix")),
+        ([], [reindex("document_1_ix")], reindex("document_2_ix")),
+        ([], [reindex("document_1_ix"), reindex("document_2_ix")], Finished()),
+        ([invalid("document_2_ix_ccnew", table_oid=12)], [reindex("document_1_ix")], drop("document_2_ix_ccnew")),
+        ([], [drop("document_1_ix_ccold")], reindex("document_2_ix")),
+        ([invalid("document_1_ix_ccnew", table_oid=11, builder=7)], [], wait("document_1_ix_ccnew")),
+    ],
+)
+def test_a_partitioned_index_is_rebuilt_part_by_part(left, done, step):
+    table = replace(TABLE, partitioned=True)
+    assert next_step(REINDEX, Facts(table=table, partitions=PARTS, indexes=(WHOLE, FIRST, SECOND, *left)), done) == step
