@@ -1,0 +1,66 @@
+"""Declarations that the server would refuse at the upgrade, or take for something else, end autogenerate and check."""
+
+import pytest
+from alembic import command
+from pgvector.sqlalchemy import HALFVEC, VECTOR
+from sqlalchemy import Column, Index, Integer, MetaData, Table, desc, nullslast
+
+from alembic_ops.declared import IndexRuleError
+
+
+def models(declare, type_=None, naming_convention=None, **options):
+    metadata = MetaData(naming_convention=naming_convention)
+    items = Table(
+        "items", metadata, Column("id", Integer, primary_key=True), Column("embedding", type_ or VECTOR(3), **options)
+    )
+    if declare is not None:
+        declare(items)
+    return metadata
+
+
+def hnsw(*elements, name="ix_e", using="hnsw", ops="vector_l2_ops", key="embedding", unique=False, **options):
+    def declare(table):
+        given = {f"postgresql_{option.rstrip('_')}": value for option, value in options.items()}
+        if ops is not None:
+            given["postgresql_ops"] = {key: ops}
+        found = [table.c[one] if isinstance(one, str) else one(table.c) for one in elements or ["embedding"]]
+        Index(name, *found, postgresql_using=using, unique=unique, **given)
+
+    return declare
+
+
+def twice(table):
+    for operators in ("vector_l2_ops", "vector_cosine_ops"):
+        Index(None, table.c.embedding, postgresql_using="hnsw", postgresql_ops={"embedding": operators})
+
+
+REFUSED = {
+    "c no operator class": (models(hnsw(ops=None)), "has no operator class"),
+    "c misspelt key": (models(hnsw(key="embeding")), "has an operator class for 'embeding', which it does not index"),
+    "c misspelt key, ivfflat": (models(hnsw(key="embeding", using="ivfflat")), "has an operator class for 'embeding', which it does not index"),
+    "c operator class of another type": (models(hnsw(), HALFVEC(3)), "has the operator class 'vector_l2_ops' on a halfvec"),
+    "e no dimensions": (models(hnsw(), VECTOR()), "is on a vector without dimensions"),
+    "k two of one generated name": (models(twice, naming_convention={"ix": "ix_%(column_0_name)s"}), "has the name of another index of that table"),
+    "k index=True": (models(None, index=True), "is a btree on the vector column 'embedding'"),
+    "o include": (models(hnsw(include=["id"])), "includes columns"),
+    "o unique": (models(hnsw(unique=True)), "is unique"),
+    "o two columns": (models(hnsw("embedding", "id")), "has several columns"),
+    "o nulls last": (models(hnsw(lambda c: nullslast(c.embedding))), "has an ordering"),
+    "o descending": (models(hnsw(lambda c: desc(c.embedding))), "has an ordering"),
+    "o unknown parameter": (models(hnsw(with_={"efc": 10})), "has the parameter 'efc'"),
+    "o m out of range": (models(hnsw(with_={"m": 200})), "has parameters out of range"),
+    "o ef_construction under twice m": (models(hnsw(with_={"m": 40, "ef_construction": 60})), "has parameters out of range"),
+    "o too many dimensions": (models(hnsw(), VECTOR(2001)), "is on 2001 dimensions"),
+    "o too many dimensions of halfvec": (models(hnsw(ops="halfvec_l2_ops"), HALFVEC(4001)), "is on 4001 dimensions"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_would_fail_at_the_upgrade_is_said_by_autogenerate_and_check(project, case):
+    project.metadata, what = REFUSED[case]
+    for run in (project.autogenerate, lambda: command.check(project.config())):
+        with pytest.raises(IndexRuleError) as caught:
+            run()
+        assert str(caught.value).startswith(f"The index {caught.value.index!r} of the table 'items' {what}. ")
+        assert caught.value.table == "items"
+    assert list((project.folder / "versions").glob("*.py")) == []
