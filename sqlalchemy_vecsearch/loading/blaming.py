@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from sqlalchemy import insert
 from sqlalchemy.exc import StatementError
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy_vecsearch.loading.rows import Row
     from sqlalchemy_vecsearch.loading.target import CopyTarget
 
-__all__ = ["Write", "blamed", "write_or_blame"]
+__all__ = ["Write", "blame", "write_or_blame"]
 
 Write: TypeAlias = Callable[[int, int], Any]  # writes the rows from the first number up to the second
 
@@ -57,10 +57,10 @@ def write_or_blame(connection: Connection, count: int, write: Write) -> tuple[in
     return (None, error) if alone is None else (first, alone)
 
 
-def blamed(
+def blame(
     connection: Connection, target: CopyTarget, found: tuple[int | None, Exception], first: int, row: Row | None
-) -> Exception:
-    """Return the error that names the row and the column of what `write_or_blame` found.
+) -> NoReturn:
+    """Raise the error that names the row and the column of what `write_or_blame` found.
 
     Args:
         connection: the caller's.
@@ -68,20 +68,22 @@ def blamed(
         found: what `write_or_blame` found.
         first: the number of the load's row that was its row 0.
         row: the values of the row, None when they are on the server only.
+
+    Raises:
+        LoadingError: a row is to blame; else the error that was found is raised as it is.
     """
     number, error = found
-    if number is None:
-        return error
-    position = first + number
     refusal = refusal_of(error)
+    if number is None or (refusal is None and row is None):
+        raise error
+    position = first + number
     if refusal is not None:
         column = refusal.column
         if column is None and row is not None and refusal.sqlstate.startswith("22"):
             column, _ = _unfit(connection, target, row)
-        return refused_by_server(target, replace(refusal, row=position, column=column))
-    if row is None:
-        return error
-    return _unfit_row(connection, target, row, position, error)
+        raise refused_by_server(target, replace(refusal, row=position, column=column)) from error
+    assert row is not None
+    raise _unfit_row(connection, target, row, position, error) from error
 
 
 def _unfit_row(connection: Connection, target: CopyTarget, row: Row, position: int, error: Exception) -> LoadingError:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from sqlalchemy import insert
 
-from sqlalchemy_vecsearch.loading.blaming import blamed, write_or_blame
+from sqlalchemy_vecsearch.loading.blaming import blame, write_or_blame
 from sqlalchemy_vecsearch.loading.merging import merge
 from sqlalchemy_vecsearch.loading.staging import OnConflict, create_stage, stage_of, table_like
 from sqlalchemy_vecsearch.loading.transactions import run
@@ -60,8 +60,8 @@ def _write(
     statement = insert(table)
     found = write_or_blame(connection, len(batch), lambda start, end: connection.execute(statement, values[start:end]))
     if found is not None:
-        number, error = found
-        raise blamed(connection, target, found, first, None if number is None else batch[number]) from error
+        number, _ = found
+        blame(connection, target, found, first, None if number is None else batch[number])
 
 
 def _plain(value: Any) -> Any:  # any value of the caller

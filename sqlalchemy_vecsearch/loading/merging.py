@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy_vecsearch.loading.blaming import blamed, write_or_blame
+from sqlalchemy_vecsearch.loading.blaming import blame, write_or_blame
 from sqlalchemy_vecsearch.loading.target import QUOTING, CopyTarget, ServerColumn
 from sqlalchemy_vecsearch.loading.transactions import run
 
@@ -39,7 +39,7 @@ def merge(
 
     found = write_or_blame(connection, count, write)
     if found is not None:
-        raise blamed(connection, target, found, 0, None) from found[1]
+        blame(connection, target, found, 0, None)
     run(connection, f"DROP TABLE {stage.name}")
     return written
 

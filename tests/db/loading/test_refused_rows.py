@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
 import numpy as np
 import pytest
 from loaded_tables import Base, Note, count, items, metadata, plain, strict, wide, wide_row
@@ -219,10 +221,10 @@ def test_the_row_is_named_when_the_rows_go_through_a_temporary_table(run, name, 
 def test_a_refusal_that_is_not_about_a_row_names_none(run):
     def check(connection):
         metadata.create_all(connection)
-        connection.execute(text("ALTER TABLE item ADD CHECK (id < 10)"))
-        connection.execute(text("CREATE ROLE vecsearch_reader"))
-        connection.execute(text("GRANT SELECT ON item TO vecsearch_reader"))
-        connection.execute(text("SET LOCAL ROLE vecsearch_reader"))
+        role = f"reader_{uuid4().hex}"  # roles belong to the whole server
+        connection.execute(text(f"CREATE ROLE {role}"))
+        connection.execute(text(f"GRANT SELECT ON item TO {role}"))
+        connection.execute(text(f"SET LOCAL ROLE {role}"))
         with pytest.raises(LoadingError) as caught:
             copy_rows(connection, items, [plain(1)])
         assert str(caught.value) == (
@@ -232,8 +234,8 @@ def test_a_refusal_that_is_not_about_a_row_names_none(run):
         )
         assert (caught.value.row, caught.value.column) == (None, None)
         connection.execute(text("RESET ROLE"))
-        connection.execute(text("DROP OWNED BY vecsearch_reader"))
-        connection.execute(text("DROP ROLE vecsearch_reader"))
+        connection.execute(text(f"DROP OWNED BY {role}"))
+        connection.execute(text(f"DROP ROLE {role}"))
         assert copy_rows(connection, items, [plain(1)]) == 1
 
     run(check)
