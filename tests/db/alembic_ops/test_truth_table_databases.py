@@ -423,19 +423,34 @@ def test_batches_are_no_hindrance(project):
     assert project.proposes_nothing()
 
 
+ASYNC_ENV = """\
+import asyncio
+
+import alembic_ops
+from alembic import context
+
+attributes = context.config.attributes
+
+
+def run(connection):
+    context.configure(connection=connection, target_metadata=attributes["metadata"], **attributes["options"])
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+async def main():
+    async with attributes["engine"].connect() as connection:
+        await connection.run_sync(run)
+    await attributes["engine"].dispose()
+
+
+asyncio.run(main())
+"""
+
+
 @pytest.mark.parametrize("driver", ["asyncpg", "psycopg_async"])
 def test_an_async_environment(project, make_engine, driver):
-    (project.folder / "env.py").write_text(
-        "import asyncio\nimport alembic_ops\nfrom alembic import context\n\nattributes = context.config.attributes\n\n"
-        "def run(connection):\n"
-        "    context.configure(connection=connection, target_metadata=attributes['metadata'])\n"
-        "    with context.begin_transaction():\n        context.run_migrations()\n\n"
-        "async def main():\n"
-        "    async with attributes['engine'].connect() as connection:\n"
-        "        await connection.run_sync(run)\n"
-        "    await attributes['engine'].dispose()\n\n"
-        "asyncio.run(main())\n"
-    )
+    (project.folder / "env.py").write_text(ASYNC_ENV)
     models(ix()).create_all(project.engine)
     project.execute("INSERT INTO items (embedding) VALUES ('[1,2,3]')")
     project.engine = make_engine(driver)
@@ -446,6 +461,34 @@ def test_an_async_environment(project, make_engine, driver):
     project.downgrade()
     project.upgrade()
     assert project.proposes_nothing()
+
+
+@pytest.mark.parametrize("driver", ["asyncpg", "psycopg_async"])
+def test_an_async_environment_with_every_option_and_several_metadata_objects(project, make_engine, driver):
+    (project.folder / "env.py").write_text(ASYNC_ENV)
+    project.execute("CREATE SCHEMA app")
+    project.options = {"include_schemas": True, "transaction_per_migration": True, "compare_server_default": True}
+
+    def several(**options):
+        named = MetaData(naming_convention={"ix": "ix_%(table_name)s_%(column_0_name)s"})
+        models(ix(None, **options), half(), schema="app", metadata=named)
+        return [named, models(ix("ix_default", **options))]
+
+    before = project.catalog()
+    sync, project.engine = project.engine, make_engine(driver)
+    project.metadata = several()
+    project.autogenerate()
+    project.upgrade()
+    assert project.proposes_nothing()
+    project.metadata = several(with_={"m": 24})
+    revision = project.autogenerate()
+    assert revision.upgrade.count("op.rebuild_vector_index(") == revision.upgrade.count("op.") == 2
+    assert "'ix_items_embedding'" in revision.upgrade
+    project.upgrade()
+    assert project.proposes_nothing()
+    project.downgrade("base")
+    project.engine = sync
+    assert project.catalog() == before
 
 
 @pytest.mark.parametrize("driver", ["psycopg2", "pg8000"])
