@@ -36,13 +36,17 @@ _REASONS: Final[dict[str, tuple[str, str]]] = {
     ),
     "53400": ("A limit that is configured on the server was reached.", "Raise the limit, and run the upgrade again."),
     "42501": (
-        "Only the owner of the table may do this.",
+        "Only the owner of the table may do this, who needs CREATE on its schema for an index.",
         "Let the migration connect as the owner, or grant its role membership of the owner.",
+    ),
+    "3F000": (
+        "The database has no schema of this name.",
+        "Correct the schema, of the operator class too, or create it in an earlier revision.",
     ),
     "42704": (
         (
-            "The operator class or the type belongs to the vector extension, which is missing here, too old, or in "
-            "a schema that is not on the search path."
+            "The operator class or the type is misspelt, or belongs to the vector extension, which is missing here, "
+            "too old, or in a schema that is not on the search path."
         ),
         (
             "Call op.create_vector_extension() in an earlier revision, and write the operator class with its schema "
@@ -54,6 +58,17 @@ _REASONS: Final[dict[str, tuple[str, str]]] = {
         "Take the one that fits: halfvec_cosine_ops for a HALFVEC column, for example.",
     ),
     "42703": ("The table has no such column.", "Correct the name, or add the column in an earlier revision."),
+    "42P17": (
+        "The expression and the predicate of an index may use nothing whose value changes from one day to the next.",
+        "Take now(), random() and the like out of it, and write such a condition into the queries.",
+    ),
+    "22000": (
+        "A vector of the table has another number of dimensions than the index is made for.",
+        (
+            "Cast to the dimensions that the vectors have, or leave the others out by "
+            'where="vector_dims(embedding) = 384".'
+        ),
+    ),
     "54000": (
         "An index covers at most 2,000 dimensions of a vector, 4,000 of a halfvec and 64,000 of a bit.",
         (
@@ -79,23 +94,29 @@ _REASONS: Final[dict[str, tuple[str, str]]] = {
 }
 
 
+_EXTENSION_PRIVILEGE: Final = (
+    "To create an extension takes CREATE on the database, and to change or to drop it takes its owner.",
+    "Let the migration connect as such a role, or let a superuser do it once by psql.",
+)
+
 _SHARED_MEMORY: Final = (
     "Parallel workers build the graph in shared memory, of which a container has 64 MB unless it is given more.",
     "Start the container with --shm-size=2g, or write build=Build(workers=0), and run the upgrade again.",
 )
 
 
-def explained(error: DBAPIError, *, wish: str, name: str) -> MigrationError:
+def explained(error: DBAPIError, *, wish: str, name: str, of_extension: bool = False) -> MigrationError:
     """Return what a server's error means for an operation.
 
     Args:
         error: what the driver raised.
         wish: what the operation wanted, as from its ``describe()``.
         name: the name of the index.
+        of_extension: whether the operation is one on the extension, whose privileges are others than a table's.
     """
     code = sqlstate_of(error)
     said = _message(error)
-    why, remedy = _reason(error, code)
+    why, remedy = _EXTENSION_PRIVILEGE if of_extension and code == "42501" else _reason(error, code)
     return BuildError(f"The server did not {wish}: {said}. {why} {remedy}", name=name, sqlstate=code)
 
 

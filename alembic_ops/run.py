@@ -73,7 +73,7 @@ def perform_extension_operation(operations: Operations, operation: ExtensionOper
     try:
         connection.execute(sql)
     except DBAPIError as error:
-        raise explained(error, wish=operation.describe(), name="vector") from error
+        raise explained(error, wish=operation.describe(), name="vector", of_extension=True) from error
 
 
 def perform_index_operation(operations: Operations, operation: IndexOperation) -> None:

@@ -31,6 +31,14 @@ PATIENT: Final[Mapping[str, str]] = {
 The last two would end it in the pause before it asks for a lock again, or while another process is at work.
 """
 
+_BLOCKS_ALL: Final = ", or write concurrently=False, which blocks readers and writers until the migration has ended"
+_OTHER_WAYS: Final[Mapping[str, str]] = {
+    "create_vector_index": ", or write concurrently=False, which blocks writers for the whole build",
+    "rebuild_vector_index": _BLOCKS_ALL,
+    "swap_vector_index": _BLOCKS_ALL,
+    "drop_vector_index": _BLOCKS_ALL,
+}
+
 _CURRENT: Final = text("SELECT current_setting(:name, true) AS value, pg_backend_pid() AS backend")
 _SET: Final = text("SELECT set_config(:name, :value, :local)")
 _BACKEND: Final = text("SELECT pg_backend_pid()")
@@ -51,8 +59,7 @@ def outside_transaction(context: MigrationContext, *, operation: str) -> Iterato
             f"op.{operation}() cannot run inside a transaction, and env.py has one open. "
             "A statement was executed on the connection before context.configure(), so that Alembic takes the "
             "transaction for yours and would commit nothing. "
-            "Call connection.commit() before context.configure() in env.py, or write concurrently=False, which blocks "
-            "writers for the whole build.",
+            f"Call connection.commit() before context.configure() in env.py{_OTHER_WAYS.get(operation, '')}.",
             operation=operation,
         )
     failure: Exception | None = None

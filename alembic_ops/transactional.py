@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from alembic_ops.catalog import current_indexes
 from alembic_ops.conversions import conversion
@@ -14,6 +15,7 @@ from alembic_ops.errors import IndexConflictError, VectorsInTheWayError
 from alembic_ops.locking import policy_of, with_short_lock
 from alembic_ops.offline import gate, literal
 from alembic_ops.operations.definitions import describe_definition, qualified
+from alembic_ops.problems import explained
 from alembic_ops.quoting import DIALECT, PREPARER
 from alembic_ops.sessions import vectors_found
 from alembic_ops.statements import create_index, qualified_name, verbatim
@@ -43,9 +45,11 @@ def perform_rename_vector_index(operations: Operations, operation: RenameVectorI
     if not context.as_sql and not _needs_new_name(operations.get_bind(), operation):
         return
     old = qualified_name(PREPARER, operation.schema, operation.name)
-    _locking(
-        operations, operation.table_name, verbatim(f"ALTER INDEX {old} RENAME TO {PREPARER.quote(operation.new_name)}")
-    )
+    rename = verbatim(f"ALTER INDEX {old} RENAME TO {PREPARER.quote(operation.new_name)}")
+    try:
+        _locking(operations, operation.table_name, rename)
+    except DBAPIError as error:
+        raise explained(error, wish=operation.describe(), name=operation.name) from error
 
 
 def _locking(operations: Operations, table_name: str, sql: TextClause) -> None:
@@ -93,14 +97,17 @@ def perform_alter_embedding_type(operations: Operations, operation: AlterEmbeddi
             operations.execute(sql)
         return
     connection = operations.get_bind()
-    with vectors_found(connection):
-        if conditional:
-            _refuse_rows_in_the_way(connection, operation, way)
-        table = qualified_name(PREPARER, operation.schema, operation.table_name)
-        _locking(operations, operation.table_name, verbatim(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"))
-        if conditional:  # rows that came before the lock
-            _refuse_rows_in_the_way(connection, operation, way)
-        _alter_with_indexes(operations, connection, operation, way)
+    try:
+        with vectors_found(connection):
+            if conditional:
+                _refuse_rows_in_the_way(connection, operation, way)
+            table = qualified_name(PREPARER, operation.schema, operation.table_name)
+            _locking(operations, operation.table_name, verbatim(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"))
+            if conditional:  # rows that came before the lock
+                _refuse_rows_in_the_way(connection, operation, way)
+            _alter_with_indexes(operations, connection, operation, way)
+    except DBAPIError as error:
+        raise explained(error, wish=operation.describe(), name=operation.column) from error
 
 
 def _refuse_rows_in_the_way(connection: Connection, operation: AlterEmbeddingTypeOp, way: Conversion) -> None:

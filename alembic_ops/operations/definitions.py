@@ -45,6 +45,8 @@ def index_definition(
     """
     _require_method(operation, method)
     _require_operator_class(operation, method, operator_class)
+    if isinstance(column, str):
+        require_name(operation, "column", column)
     return IndexDefinition(
         method=method,
         operator_class=operator_class,

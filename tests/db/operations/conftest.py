@@ -139,6 +139,8 @@ class Catalog:
 
     def revision(self):
         with self.engine.connect() as connection:
+            if connection.scalar(text("SELECT to_regclass('alembic_version')")) is None:
+                return None
             return connection.scalar(text("SELECT version_num FROM alembic_version"))
 
     def execute(self, sql):

@@ -42,8 +42,9 @@ def wrapped(original):
         (
             "must be owner of table document",
             "42501",
-            "The server did not create ix: must be owner of table document. Only the owner of the table may do this. "
-            "Let the migration connect as the owner, or grant its role membership of the owner.",
+            "The server did not create ix: must be owner of table document. Only the owner of the table may do this, "
+            "who needs CREATE on its schema for an index. Let the migration connect as the owner, or grant its role "
+            "membership of the owner.",
         ),
         (
             "something new",
