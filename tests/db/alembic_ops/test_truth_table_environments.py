@@ -1,0 +1,242 @@
+"""Environments, options and models of every kind."""
+
+import re
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata, produce_migrations
+from alembic.migration import MigrationContext
+from item_models import half, ix, models
+from pgvector.sqlalchemy import HALFVEC, VECTOR
+from sqlalchemy import Column, Index, Integer, MetaData, String, text
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_column
+
+from alembic_ops.errors import VectorMigrationWarning
+from alembic_ops.operations import RebuildVectorIndexOp
+from sqlalchemy_vecsearch import HNSW, embedding_column, vector_index
+
+
+def test_compare_metadata_shows_the_operations(project):
+    models(ix()).create_all(project.engine)
+    with project.engine.connect() as connection:
+        (diff,) = compare_metadata(MigrationContext.configure(connection), models(ix(with_={"m": 24})))
+    assert diff[:4] == ("rebuild_vector_index", None, "items", "ix_e")
+    assert [definition.parameters for definition in diff[4:]] == [(), (("m", 24),)]
+
+
+def test_produce_migrations_holds_the_operations(project):
+    models(ix()).create_all(project.engine)
+    with project.engine.connect() as connection:
+        script = produce_migrations(MigrationContext.configure(connection), models(ix(with_={"m": 24})))
+    assert [type(one) for one in script.upgrade_ops.ops] == [RebuildVectorIndexOp]
+
+
+def test_several_metadata_objects(project):
+    project.metadata = [models(ix()), models(ix("ix_2"), name="others")]
+    project.cycle("create_table", "create_vector_index", "create_table", "create_vector_index")
+
+
+def test_a_transaction_a_migration(project):
+    project.options = {"transaction_per_migration": True}
+    models().create_all(project.engine)
+    project.metadata = models(ix())
+    project.cycle("create_vector_index", rows="INSERT INTO items (embedding) VALUES ('[1,2,3]')")
+
+
+def test_batches_are_no_hindrance(project):
+    project.options = {"render_as_batch": True}
+    models(ix()).create_all(project.engine)
+    project.metadata = models(ix(with_={"m": 24}), dimensions=4)
+    project.metadata.tables["items"].append_column(Column("more", Integer))
+    project.autogenerate()
+    project.upgrade()
+    assert project.proposes_nothing()
+
+
+ASYNC_ENV = """\
+import asyncio
+
+import alembic_ops
+from alembic import context
+
+attributes = context.config.attributes
+
+
+def run(connection):
+    context.configure(connection=connection, target_metadata=attributes["metadata"], **attributes["options"])
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+async def main():
+    async with attributes["engine"].connect() as connection:
+        await connection.run_sync(run)
+    await attributes["engine"].dispose()
+
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("driver", ["asyncpg", "psycopg_async"])
+def test_an_async_environment(project, make_engine, driver):
+    (project.folder / "env.py").write_text(ASYNC_ENV)
+    models(ix()).create_all(project.engine)
+    project.execute("INSERT INTO items (embedding) VALUES ('[1,2,3]')")
+    project.engine = make_engine(driver)
+    project.metadata = models(ix(with_={"m": 24}), half())
+    assert project.autogenerate().upgrade.count("op.") == 2
+    project.upgrade()
+    assert project.proposes_nothing()
+    project.downgrade()
+    project.upgrade()
+    assert project.proposes_nothing()
+
+
+@pytest.mark.parametrize("driver", ["asyncpg", "psycopg_async"])
+def test_an_async_environment_with_every_option_and_several_metadata_objects(project, make_engine, driver):
+    (project.folder / "env.py").write_text(ASYNC_ENV)
+    project.execute("CREATE SCHEMA app")
+    project.options = {"include_schemas": True, "transaction_per_migration": True, "compare_server_default": True}
+
+    def several(**options):
+        named = MetaData(naming_convention={"ix": "ix_%(table_name)s_%(column_0_name)s"})
+        models(ix(None, **options), half(), schema="app", metadata=named)
+        return [named, models(ix("ix_default", **options))]
+
+    before = project.catalog()
+    sync, project.engine = project.engine, make_engine(driver)
+    project.metadata = several()
+    project.autogenerate()
+    project.upgrade()
+    assert project.proposes_nothing()
+    project.metadata = several(with_={"m": 24})
+    revision = project.autogenerate()
+    assert revision.upgrade.count("op.rebuild_vector_index(") == revision.upgrade.count("op.") == 2
+    assert "'ix_items_embedding'" in revision.upgrade
+    project.upgrade()
+    assert project.proposes_nothing()
+    project.downgrade("base")
+    project.engine = sync
+    assert project.catalog() == before
+
+
+@pytest.mark.parametrize("driver", ["psycopg2", "pg8000"])
+def test_other_drivers(project, make_engine, driver):
+    models(ix()).create_all(project.engine)
+    project.engine = make_engine(driver)
+    project.metadata = models(ix(with_={"m": 24}), half())
+    assert project.autogenerate().upgrade.count("op.") == 2
+
+
+def test_a_read_only_server_is_said_and_nothing_is_proposed(project, make_engine):
+    project.metadata = models(ix(), half())
+    project.metadata.create_all(project.engine)
+    assert project.proposes_nothing()
+    project.engine = make_engine(connect_args={"options": "-cdefault_transaction_read_only=on"})
+    with pytest.warns(
+        VectorMigrationWarning,
+        match=r"The index 'ix_h' of the table 'items' could not be compared\. .* cannot execute CREATE TABLE in a read-only transaction\.",
+    ):
+        command.check(project.config())
+
+
+def test_an_index_that_the_server_refuses_is_an_error_with_its_words(project):
+    models().create_all(project.engine)
+    project.metadata = models(ix(where=text("no_such > 1")))
+    with pytest.raises(
+        ValueError,
+        match=r"The index 'ix_e' of the table 'items' cannot be built\. The server says: column \"no_such\" does not exist\.",
+    ):
+        project.autogenerate()
+
+
+def test_a_predicate_over_a_column_that_comes_with_it(project):
+    models().create_all(project.engine)
+    project.metadata = models()
+    items = project.metadata.tables["items"]
+    items.append_column(Column("lang", String(2)))
+    ix(where=items.c.lang == "en")(items)
+    with pytest.warns(VectorMigrationWarning) as caught:
+        project.cycle("add_column", "create_vector_index", rows="INSERT INTO items (embedding) VALUES ('[1,2,3]')")
+    assert {str(one.message) for one in caught} == {
+        "The revision changes a table and then builds the index 'ix_e', which needs that change. "
+        "A concurrent build commits what came before it, so that the revision could not be run again if it failed. "
+        "Move the build into a revision of its own, after this one."
+    }
+
+
+def test_a_revision_that_failed_after_its_builds_is_run_again(project):
+    models(ix()).create_all(project.engine)
+    project.execute("INSERT INTO items (embedding) VALUES ('[1,2,3]')")
+    project.metadata = models(ix(with_={"m": 24}), half())
+    project.metadata.tables["items"].append_column(Column("lang", String(2), nullable=False))
+    project.metadata.tables["items"].append_column(Column("second", HALFVEC(3)))
+    project.metadata.tables["items"].append_column(Column("note", String))
+    revision = project.autogenerate()
+    assert re.findall(r"^op\.(\w+)\(", revision.upgrade, re.MULTILINE) == [
+        "add_embedding_column",
+        "create_vector_index",
+        "rebuild_vector_index",
+        "add_column",
+        "add_column",
+    ]
+    with pytest.raises(IntegrityError, match='column "lang" of relation "items" contains null values'):
+        project.upgrade()
+    project.execute("DELETE FROM items")
+    project.upgrade()
+    assert project.proposes_nothing()
+
+
+# --- models of every kind ------------------------------------------------------------------------------------------
+
+
+def test_models_of_ours(project):
+    class Base(DeclarativeBase):
+        pass
+
+    class Document(Base):
+        __tablename__ = "document"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        lang: Mapped[str]
+        embedding: Mapped[list[float] | None] = embedding_column(
+            4, metric="cosine", index=HNSW(m=16), quantize="halfvec"
+        )
+
+    vector_index("ix_en", Document.embedding, metric="l2", where=Document.lang == "en")
+    project.metadata = Base.metadata
+    project.cycle("create_table", "create_vector_index", "create_vector_index")
+
+
+def test_mapped_dataclasses(project):
+    class Base(MappedAsDataclass, DeclarativeBase):
+        pass
+
+    class Item(Base):
+        __tablename__ = "items"
+        id: Mapped[int] = mapped_column(primary_key=True, init=False)
+        embedding: Mapped[list[float]] = mapped_column(VECTOR(3))
+        __table_args__ = (
+            Index("ix_e", "embedding", postgresql_using="hnsw", postgresql_ops={"embedding": "vector_l2_ops"}),
+        )
+
+    project.metadata = Base.metadata
+    project.cycle("create_table", "create_vector_index")
+
+
+def test_sqlmodel(project):
+    from sqlmodel import Field, SQLModel
+
+    class Base(SQLModel):
+        metadata = MetaData()
+
+    class Item(Base, table=True):
+        __tablename__ = "items"
+        id: int | None = Field(default=None, primary_key=True)
+        title: str
+        embedding: list[float] = Field(sa_type=VECTOR(3))
+
+    vector_index("ix_e", Item.__table__.c.embedding, metric="l2")
+    project.metadata = Base.metadata
+    project.cycle("create_table", "create_vector_index")
