@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from alembic_ops.probe import Question
     from alembic_ops.state import IndexDefinition, IndexState
 
-__all__ = ["Refusal", "Wish", "canonical", "normalised"]
+__all__ = ["Refusal", "Wish", "canonical", "normalised", "with_defaults"]
 
 _DEFAULTS: Final = {HNSW.name: HNSW.defaults, IVFFlat.name: IVFFlat.defaults}
 
@@ -48,12 +48,13 @@ class Refusal:
 
 def canonical(definition: IndexDefinition) -> IndexDefinition:
     """Return a definition with the server's defaults filled in and the operator class without its schema. Pure."""
+    return replace(with_defaults(definition), operator_class=definition.operator_class.rpartition(".")[2].strip('"'))
+
+
+def with_defaults(definition: IndexDefinition) -> IndexDefinition:
+    """Return a definition that spells the build parameters out which the server would take by itself. Pure."""
     filled = dict(_DEFAULTS.get(definition.method, {})) | dict(definition.parameters)
-    return replace(
-        definition,
-        operator_class=definition.operator_class.rpartition(".")[2].strip('"'),
-        parameters=tuple(sorted(filled.items())),
-    )
+    return replace(definition, parameters=tuple(sorted(filled.items())))
 
 
 def needs_server(definition: IndexDefinition) -> bool:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from alembic_ops.canonical import with_defaults
 from alembic_ops.errors import BuildError, IndexConflictError
-from alembic_ops.facts import with_defaults
 from alembic_ops.operations.definitions import describe_definition, qualified
 
 if TYPE_CHECKING:

@@ -2,53 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeAlias
-
-from sqlalchemy import text
+from typing import TYPE_CHECKING, TypeAlias
 
 from alembic_ops.errors import ExtensionError
 from alembic_ops.operations import CreateVectorExtensionOp, DropVectorExtensionOp, UpdateVectorExtensionOp
 from alembic_ops.statements import verbatim
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, TextClause
+    from sqlalchemy import TextClause
     from sqlalchemy.sql.compiler import IdentifierPreparer
 
-__all__ = ["ExtensionOperation", "FoundExtension", "extension_statement", "find_extension", "version_number"]
+    from alembic_ops.catalog import InstalledExtension
+
+__all__ = ["ExtensionOperation", "extension_statement", "version_number"]
 
 ExtensionOperation: TypeAlias = CreateVectorExtensionOp | UpdateVectorExtensionOp | DropVectorExtensionOp
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FoundExtension:
-    """The vector extension: ``installed`` is its version in the database, ``available`` the one of the server's files.
-
-    Either is None where there is none.
-    """
-
-    installed: str | None
-    available: str | None
-    schema: str | None
-
-
-_FIND: Final = text("""
-SELECT e.extversion AS installed, a.default_version AS available, n.nspname AS schema
-  FROM (SELECT CAST('vector' AS name) AS name) w
-  LEFT JOIN pg_catalog.pg_available_extensions a ON a.name = w.name
-  LEFT JOIN pg_catalog.pg_extension e ON e.extname = w.name
-  LEFT JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace
-""")
-
-
-def find_extension(connection: Connection) -> FoundExtension:
-    """Read which vector extension the database has and could have, at the cost of one query."""
-    row = connection.execute(_FIND).one()
-    return FoundExtension(installed=row.installed, available=row.available, schema=row.schema)
-
-
 def extension_statement(
-    preparer: IdentifierPreparer, operation: ExtensionOperation, found: FoundExtension
+    preparer: IdentifierPreparer, operation: ExtensionOperation, found: InstalledExtension
 ) -> TextClause | None:
     """Return the SQL that makes an operation true, None where it is true already.
 
@@ -56,10 +28,10 @@ def extension_statement(
         ExtensionError: no SQL could.
     """
     if isinstance(operation, DropVectorExtensionOp):
-        return None if found.installed is None else verbatim("DROP EXTENSION vector")
+        return None if found.version is None else verbatim("DROP EXTENSION vector")
     if isinstance(operation, UpdateVectorExtensionOp):
         return _update(found)
-    if found.installed is None:
+    if found.version is None:
         return _create(preparer, operation, found)
     _require_version(operation, found)
     if operation.schema not in (None, found.schema):
@@ -67,7 +39,7 @@ def extension_statement(
             f"The vector extension is in the schema {found.schema!r}, not in {operation.schema!r}. "
             "A database has an extension once, and its columns and indexes refer to it where it is. "
             f"Write schema={found.schema!r}, or leave the schema out.",
-            installed=found.installed,
+            installed=found.version,
             available=found.available,
         )
     return None
@@ -78,7 +50,7 @@ def version_number(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split("-", maxsplit=1)[0].split(".") if part.isdigit())
 
 
-def _create(preparer: IdentifierPreparer, operation: CreateVectorExtensionOp, found: FoundExtension) -> TextClause:
+def _create(preparer: IdentifierPreparer, operation: CreateVectorExtensionOp, found: InstalledExtension) -> TextClause:
     if found.available is None:
         raise ExtensionError(
             "The server has no vector extension. "
@@ -99,8 +71,8 @@ def _create(preparer: IdentifierPreparer, operation: CreateVectorExtensionOp, fo
     return verbatim(f"CREATE EXTENSION vector{where}")
 
 
-def _update(found: FoundExtension) -> TextClause | None:
-    if found.installed is None:
+def _update(found: InstalledExtension) -> TextClause | None:
+    if found.version is None:
         raise ExtensionError(
             "The database has no vector extension to update. "
             "It was never created here, or was dropped. "
@@ -108,21 +80,21 @@ def _update(found: FoundExtension) -> TextClause | None:
             installed=None,
             available=found.available,
         )
-    return None if found.installed == found.available else verbatim("ALTER EXTENSION vector UPDATE")
+    return None if found.version == found.available else verbatim("ALTER EXTENSION vector UPDATE")
 
 
-def _require_version(operation: CreateVectorExtensionOp, found: FoundExtension) -> None:
-    assert found.installed is not None, "the caller has made sure"
-    if operation.minimum_version is None or not _is_older(found.installed, operation.minimum_version):
+def _require_version(operation: CreateVectorExtensionOp, found: InstalledExtension) -> None:
+    assert found.version is not None, "the caller has made sure"
+    if operation.minimum_version is None or not _is_older(found.version, operation.minimum_version):
         return
     remedy = "Install a newer pgvector on the server and then use op.update_vector_extension() before this operation."
     if found.available is not None and not _is_older(found.available, operation.minimum_version):
         remedy = f"Use op.update_vector_extension() before this operation: the server has {found.available}."
     raise ExtensionError(
-        f"The database has pgvector {found.installed}; the revision asks for {operation.minimum_version} or newer. "
+        f"The database has pgvector {found.version}; the revision asks for {operation.minimum_version} or newer. "
         "Creating an extension never updates one that is there. "
         f"{remedy}",
-        installed=found.installed,
+        installed=found.version,
         available=found.available,
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from alembic_ops.errors import ExtensionError
+from alembic_ops.extension import version_number
 from alembic_ops.operations import CreateVectorExtensionOp, UpdateVectorExtensionOp
 from alembic_ops.type_changes import is_embedding_type
 from alembic_ops.vector_types import vector_type_of
@@ -53,10 +54,10 @@ def extension_operations(installed: InstalledExtension, needed: tuple[int, ...] 
     Raises:
         ExtensionError: the server has no extension, or an older one than the models need.
     """
-    if needed is None or (installed.version is not None and _numbers(installed.version) >= needed):
+    if needed is None or (installed.version is not None and version_number(installed.version) >= needed):
         return []
     wanted = ".".join(str(number) for number in needed)
-    if installed.available is not None and _numbers(installed.available) >= needed:
+    if installed.available is not None and version_number(installed.available) >= needed:
         return [CreateVectorExtensionOp() if installed.version is None else UpdateVectorExtensionOp()]
     has = "no pgvector" if installed.available is None else f"pgvector {installed.available}"
     raise ExtensionError(
@@ -66,7 +67,3 @@ def extension_operations(installed: InstalledExtension, needed: tuple[int, ...] 
         installed=installed.version,
         available=installed.available,
     )
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.partition("-")[0].split("."))

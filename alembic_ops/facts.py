@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import text
 
+from alembic_ops.canonical import with_defaults
+from alembic_ops.catalog import definition_of_row
 from alembic_ops.quoting import PREPARER
-from alembic_ops.state import IndexDefinition
 from alembic_ops.statements import create_index, verbatim
 from sqlalchemy_vecsearch.methods import HNSW, IVFFlat
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import Connection, RowMapping
 
-__all__ = ["Facts", "FoundIndex", "FoundTable", "canonical_definition", "observe", "with_defaults"]
+    from alembic_ops.state import IndexDefinition
+
+__all__ = ["Facts", "FoundIndex", "FoundTable", "canonical_definition", "observe"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +177,7 @@ def observe(
     rows = connection.execute(
         _INDEXES, {"tables": [one.oid for one in tables], "names": list(names), "schema": tables[0].schema}
     )
-    indexes = tuple(_index(row) for row in rows)
+    indexes = tuple(_index(row) for row in rows.mappings())
     if wished is not None and any(index.definition is not None for index in indexes):
         wished = canonical_definition(connection, tables[0], wished)
     return Facts(table=tables[0], partitions=tuple(tables[1:]), indexes=indexes, wished=wished)
@@ -198,47 +201,30 @@ def canonical_definition(connection: Connection, table: FoundTable, definition: 
         connection.execute(create_index(PREPARER, f"{probe}_ix", probe, "pg_temp", bare))
         found = connection.execute(
             _INDEXES, {"tables": [connection.scalar(_PROBE, {"name": probe})], "names": [], "schema": None}
-        ).one()
+        ).mappings()
+        answer = definition_of_row(found.one())
     finally:
         connection.execute(verbatim(f"DROP TABLE pg_temp.{probe}"))
-    return with_defaults(replace(_definition(found), parameters=definition.parameters))
+    return with_defaults(replace(answer, parameters=definition.parameters))
 
 
 _PROBE: Final = text("SELECT CAST(pg_catalog.to_regclass('pg_temp.' || CAST(:name AS text)) AS oid)")
 
 
-def with_defaults(definition: IndexDefinition) -> IndexDefinition:
-    """Return a definition that spells the build parameters out which the server would take by itself."""
-    defaults = HNSW.defaults if definition.method == HNSW.name else IVFFlat.defaults
-    return replace(definition, parameters=tuple(sorted((defaults | dict(definition.parameters)).items())))
-
-
-def _index(row: Row[Any]) -> FoundIndex:  # Any: the columns differ in type
-    is_vector_index = row.method in (HNSW.name, IVFFlat.name)
+def _index(row: RowMapping) -> FoundIndex:
+    is_vector_index = row["method"] in (HNSW.name, IVFFlat.name)
     return FoundIndex(
-        oid=row.oid,
-        name=row.name,
-        schema=row.schema,
-        table_oid=row.table_oid,
-        table_name=row.table_name,
-        definition=with_defaults(_definition(row)) if is_vector_index else None,
-        sql=row.sql,
-        valid=row.valid,
-        ready=row.ready,
-        live=row.live,
-        partitioned=row.partitioned,
-        builder=row.builder,
-        parent=row.parent,
-    )
-
-
-def _definition(row: Row[Any]) -> IndexDefinition:  # Any: the columns differ in type
-    parameters = (option.partition("=")[::2] for option in row.parameters or ())
-    return IndexDefinition(
-        method=row.method,
-        operator_class=row.operator_class,
-        column=row.column_name,
-        expression=row.expression,
-        parameters=tuple(sorted((name, int(value)) for name, value in parameters)),
-        predicate=row.predicate,
+        oid=row["oid"],
+        name=row["name"],
+        schema=row["schema"],
+        table_oid=row["table_oid"],
+        table_name=row["table_name"],
+        definition=with_defaults(definition_of_row(row)) if is_vector_index else None,
+        sql=row["sql"],
+        valid=row["valid"],
+        ready=row["ready"],
+        live=row["live"],
+        partitioned=row["partitioned"],
+        builder=row["builder"],
+        parent=row["parent"],
     )

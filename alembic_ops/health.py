@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import text
 
-from alembic_ops.extension import find_extension
+from alembic_ops.catalog import installed_extension
 from alembic_ops.watching import Blocker, blockers_of
 
 if TYPE_CHECKING:
@@ -132,8 +132,8 @@ SELECT a.pid, pg_catalog.pg_blocking_pids(a.pid) AS blockers
 def find_server(connection: Connection) -> ServerHealth:
     """Return the versions of the server and of its vector extension."""
     version = int(connection.scalar(text("SELECT current_setting('server_version_num')")) or 0)
-    extension = find_extension(connection)
-    return ServerHealth(server_version=version, pgvector=extension.installed, pgvector_available=extension.available)
+    extension = installed_extension(connection)
+    return ServerHealth(server_version=version, pgvector=extension.version, pgvector_available=extension.available)
 
 
 def index_health(connection: Connection) -> list[IndexHealth]:

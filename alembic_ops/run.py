@@ -12,8 +12,9 @@ from sqlalchemy.exc import DBAPIError
 
 from alembic_ops import offline
 from alembic_ops.building import BuildOrder, build, with_counted_lists
+from alembic_ops.catalog import installed_extension
 from alembic_ops.errors import MigrationError
-from alembic_ops.extension import ExtensionOperation, extension_statement, find_extension
+from alembic_ops.extension import ExtensionOperation, extension_statement
 from alembic_ops.facts import observe
 from alembic_ops.hazards import refuse_broken_builds
 from alembic_ops.locking import policy_of, with_short_lock
@@ -66,7 +67,7 @@ def perform_extension_operation(operations: Operations, operation: ExtensionOper
         offline.write(context, offline.extension_script(PREPARER, operation))
         return
     connection = operations.get_bind()
-    sql = extension_statement(PREPARER, operation, find_extension(connection))
+    sql = extension_statement(PREPARER, operation, installed_extension(connection))
     if sql is None:
         _LOG.info("%s: it is so already", operation.describe())
         return
