@@ -8,6 +8,7 @@ from sqlalchemy_vecsearch.errors import VecSearchError
 
 __all__ = [
     "BuildError",
+    "DependentsError",
     "ExtensionError",
     "ExternalTransactionError",
     "GeneratedColumnError",

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 
 from alembic_ops.errors import IndexConflictError
@@ -107,4 +109,27 @@ def test_in_a_transaction_the_server_builds_all_at_once(alembic_project, catalog
     assert all(usable(catalog).values())
     assert len(catalog.indexes()) == 5
     alembic_project.downgrade()
+    assert usable(catalog) == {}
+
+
+def test_a_script_stops_where_the_server_has_no_concurrent_way_and_leaves_nothing(alembic_project, catalog, psql):
+    alembic_project.revision(CREATE, DROP)
+    with pytest.raises(subprocess.CalledProcessError) as error:
+        psql(alembic_project.sql())
+    assert 'cannot create index on partitioned table "event" concurrently' in error.value.stderr
+    assert usable(catalog) == {}
+    alembic_project.upgrade()
+    with pytest.raises(subprocess.CalledProcessError) as error:
+        psql(alembic_project.sql(downgrade=True))
+    assert 'cannot drop partitioned index "ix" concurrently' in error.value.stderr
+    assert usable(catalog) == WISHED
+
+
+def test_a_script_that_blocks_writers_builds_and_drops_every_partition(alembic_project, catalog, psql):
+    blocking = ", concurrently=False)"
+    alembic_project.revision(CREATE[:-1] + blocking, DROP[:-1] + blocking)
+    psql(alembic_project.sql())
+    assert len(usable(catalog)) == len(WISHED)
+    assert set(usable(catalog).values()) == {True}
+    psql(alembic_project.sql(downgrade=True))
     assert usable(catalog) == {}
