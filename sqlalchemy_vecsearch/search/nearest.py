@@ -108,7 +108,7 @@ def nearest(  # type: ignore[misc]  # _shape is no real parameter: it lets pyrig
         strict: True keeps iterative scans in strict order: cheaper for partitioned tables and cursors, at a lower
             recall, since rows that come out of order are dropped.
         oversample: candidates for each of the ``k`` rows of a quantised column. None takes 2 for halfvec, 20 for
-            Subvector, and 20 but at least 600 in all for binary (measured on texts: recall@10 0.96 to 0.98).
+            Subvector, and 20 but at least 800 in all for binary (measured on texts: recall@10 0.96 to 0.98).
         stages: forms of the vectors between a quantised index and the full vectors, each with how many rows it keeps:
             ``[(Subvector(1, 128), 100)]`` ranks the candidates of a binary index by their first 128 dimensions, and
             the best 100 of these by all.

@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sqlalchemy import create_engine, func, select, text
+from sqlalchemy import create_engine, select, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from sqlalchemy_vecsearch import (
@@ -31,7 +31,6 @@ from sqlalchemy_vecsearch import (
     nearest_per_group,
     page,
     recommend,
-    similarity,
 )
 from tests.benchmarks.tables import table
 from tests.benchmarks.texts import Texts, read_texts
@@ -170,25 +169,13 @@ def _forms(connection: Connection, entity: Any, source: Select[Any], vectors: An
             )
         ),
         "max_sim, 2 vectors": Form(
-            lambda source, q, exact: (_every_document if exact else max_sim)(
-                source, column, [vectors[q], vectors[q - 1]], by=entity.module, k=K
+            lambda source, q, exact: max_sim(
+                source, column, [vectors[q], vectors[q - 1]], by=entity.module, k=K, exact=exact
             ),
             "module",
         ),
-        "hybrid, one leg": Form(
-            lambda source, q, exact: (
-                nearest(source, column, vectors[q], k=K, exact=True)
-                if exact
-                else hybrid(source, [dense(column, vectors[q])], k=K)
-            )
-        ),
+        "hybrid, one leg": Form(lambda source, q, exact: hybrid(source, [dense(column, vectors[q], exact=exact)], k=K)),
     }
-
-
-def _every_document(source: Select[Any], column: Any, queries: list[Any], *, by: Any, k: int) -> Select[Any]:
-    """Return the exact answer of max_sim, which has no form of its own for it."""
-    score = sum(func.max(similarity(column, query)) for query in queries)
-    return source.with_only_columns(by).group_by(by).order_by(score.desc(), by).limit(k)
 
 
 def _split(texts: Texts, rows: int) -> tuple[Texts, Texts]:

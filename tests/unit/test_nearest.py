@@ -279,7 +279,7 @@ def test_a_column_without_a_known_index_tells_both_methods():
         ("half", 20, "CAST(note.half AS HALFVEC(3)) <=> CAST(%(param_1)s::VECTOR(3) AS HALFVEC(3))"),
         (
             "bits",
-            600,
+            800,
             "CAST(binary_quantize(note.bits) AS BIT(3)) <~> binary_quantize(CAST(%(param_1)s::VECTOR(3) AS VECTOR(3)))",
         ),
         (

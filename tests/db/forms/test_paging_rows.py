@@ -82,6 +82,9 @@ def test_a_stream_reads_no_farther_than_its_pages(session, query):
 
 
 def test_other_searches_between_the_pages_do_not_disturb_a_stream(session, query):
+    session.execute(
+        text("SET LOCAL enable_seqscan = off")
+    )  # the first stream's settings make an index scan look dearer
     statement = nearest_first(select(Chunk.id), Chunk.embedding, query)
     alone = [row for rows in stream(session, statement, 300) for row in rows]
     mixed = []
