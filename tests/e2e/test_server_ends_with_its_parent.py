@@ -32,6 +32,15 @@ print(child, flush=True)
 """
 
 
+@pytest.fixture(autouse=True)
+def signals_as_on_a_terminal():
+    """Let the children start with the default signals: `nohup` and jobs in the background hand on ignored ones."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGINT, signal.SIGHUP)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 def start(script):
     """Start a program in a session of its own, as a terminal does.
 

@@ -181,6 +181,7 @@ def test_a_stored_zero_vector_is_like_nothing_by_cosine(session, form):
 def test_a_row_that_holds_a_zero_vector_comes_last_and_only_when_every_row_is_read(session):
     session.execute(update(Item).where(Item.number == 7).values(embedding=ZERO))
     session.execute(text("SET LOCAL enable_seqscan = off"))
+    session.execute(text("SET LOCAL enable_sort = off"))
     found = session.execute(nearest(Item, COLUMN, QUERY, k=MANY, ef_search=200)).all()
     assert len(found) == ROWS - 1
     exact = session.execute(nearest(Item, COLUMN, QUERY, k=MANY, exact=True)).all()
