@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from alembic_ops.canonical import with_defaults
 from alembic_ops.catalog import definition_of_row
@@ -196,6 +198,7 @@ def canonical_definition(connection: Connection, table: FoundTable, definition: 
     probe = "alembic_ops_probe"
     connection.execute(verbatim(f"DROP TABLE IF EXISTS pg_temp.{probe}"))
     connection.execute(verbatim(f"CREATE TEMPORARY TABLE {probe} (LIKE {original})"))
+    drop = verbatim(f"DROP TABLE pg_temp.{probe}")
     try:
         bare = replace(definition, parameters=())
         connection.execute(create_index(PREPARER, f"{probe}_ix", probe, "pg_temp", bare))
@@ -203,8 +206,11 @@ def canonical_definition(connection: Connection, table: FoundTable, definition: 
             _INDEXES, {"tables": [connection.scalar(_PROBE, {"name": probe})], "names": [], "schema": None}
         ).mappings()
         answer = definition_of_row(found.one())
-    finally:
-        connection.execute(verbatim(f"DROP TABLE pg_temp.{probe}"))
+    except DBAPIError:
+        with suppress(SQLAlchemyError):  # the session or its transaction may be over, and the table with it
+            connection.execute(drop)
+        raise
+    connection.execute(drop)
     return with_defaults(replace(answer, parameters=definition.parameters))
 
 

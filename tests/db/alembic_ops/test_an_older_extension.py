@@ -57,7 +57,7 @@ class OlderServer:
         package = installed.folder.parent
         folder = home / package.name / installed.folder.name
         for libraries in package.parent.glob(f"{package.name}*.libs"):
-            (home / libraries.name).symlink_to(libraries)
+            shutil.copytree(libraries, home / libraries.name, copy_function=linked)
         shutil.copytree(installed.folder, folder, copy_function=linked, symlinks=True)
         self.control = next(folder.glob("share/**/extension/vector.control"))
         self.newest = installed.pgvector_version

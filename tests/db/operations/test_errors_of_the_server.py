@@ -409,3 +409,8 @@ def test_shared_memory_that_is_too_small_for_the_workers_is_named(local_url, mak
     project.upgrade()
     assert (usable(catalog), catalog.revision()) == ({"ix": True}, "001")
     catalog.engine.dispose()
+
+
+def test_a_predicate_that_is_refused_inside_the_transaction_is_told_by_its_own_reason(documents, alembic_project):
+    alembic_project.revision(CREATE[:-1] + ', where="nonsense > 1", concurrently=False)')
+    assert 'column "nonsense" does not exist' in str(refused(alembic_project))
