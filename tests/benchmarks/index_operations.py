@@ -79,9 +79,9 @@ def load_test(engine, rows, dimensions):
 def column_swaps(engine):
     """Return the waits under load while two columns are swapped again and again, and how long the lock was held."""
     with engine.begin() as connection:
+        connection.execute(text("DROP INDEX IF EXISTS ix"))  # or the UPDATE would enter every row into it again
         connection.execute(text(f"ALTER TABLE document ADD COLUMN embedding_v2 halfvec({LOAD_DIMENSIONS})"))
         connection.execute(text("UPDATE document SET embedding_v2 = embedding"))
-        connection.execute(text("DROP INDEX IF EXISTS ix"))
     our_create(engine)
     new = {"operator_class": "halfvec_l2_ops"}
     run(engine, lambda operations: operations.create_vector_index("ix_v2", "document", "embedding_v2", **new))
