@@ -40,11 +40,15 @@ else:
 
 
 class Project:
-    """An Alembic project on one database, whose models the test changes by assigning `metadata`."""
+    """An Alembic project on one database, whose models the test changes by assigning `metadata`.
+
+    `engine` is what the test looks at the database with; env.py has it too, unless it is given `engine_of_env`.
+    """
 
     def __init__(self, folder, engine):
         self.folder = folder
         self.engine = engine
+        self.engine_of_env = None
         self.metadata = None
         self.options = {}
         self.output = io.StringIO()
@@ -58,7 +62,8 @@ class Project:
         config = Config(output_buffer=self.output, stdout=io.StringIO())
         config.set_main_option("script_location", str(self.folder))
         config.set_main_option("path_separator", "os")
-        config.attributes |= {"engine": self.engine, "metadata": self.metadata, "options": self.options}
+        engine = self.engine_of_env or self.engine
+        config.attributes |= {"engine": engine, "metadata": self.metadata, "options": self.options}
         return config
 
     def autogenerate(self):
@@ -66,7 +71,14 @@ class Project:
         script = command.revision(self.config(), autogenerate=True)
         whole = Path(script.path).read_text()
         up, _, down = whole.partition("def downgrade() -> None:")
-        return Revision(body(up.partition("def upgrade() -> None:")[2]), body(down), whole, Path(script.path))
+        return Revision(
+            body(up.partition("def upgrade() -> None:")[2]),
+            body(down),
+            whole,
+            Path(script.path),
+            script.revision,
+            script.down_revision,
+        )
 
     def proposes_nothing(self):
         command.check(self.config())
@@ -89,16 +101,28 @@ class Project:
         command.upgrade(self.config(), revisions, sql=True)
         return self.output.getvalue()
 
-    def cycle(self, *operations, rows=None):
+    def sql_of_downgrade(self, revisions):
+        command.downgrade(self.config(), revisions, sql=True)
+        return self.output.getvalue()
+
+    def cycle(self, *operations, rows=None, edit=None):
         """Run the whole life of a change and return its revision.
 
         Autogenerate proposes these operations, the upgrade runs with rows, a second autogenerate and check are empty,
-        the downgrade gives the old catalog, and the SQL of the upgrade, run by psql, the new one.
+        the downgrade gives the old catalog, and another upgrade the new one. The SQL of the upgrade and of the
+        downgrade, run by psql, do the same.
+
+        Args:
+            operations: the names of the operations that the revision must hold.
+            rows: a statement that puts rows into the tables before the upgrade.
+            edit: what a person does to the text of the revision before it is run.
         """
         before = self.catalog()
         assert self.check_fails()
         revision = self.autogenerate()
         assert re.findall(r"^op\.(\w+)\(", revision.upgrade, re.MULTILINE) == list(operations)
+        if edit is not None:
+            revision.path.write_text(edit(revision.whole))
         if rows:
             self.execute(rows)
         self.upgrade()
@@ -107,11 +131,27 @@ class Project:
         assert after != before
         self.downgrade()
         assert self.catalog() == before
-        self.execute("DROP TABLE alembic_version")
-        self.psql(self.sql())
+        self.upgrade()
+        assert self.catalog() == after
+        self.downgrade()
+        self.cycle_of_sql(revision, before, after)
+        return revision
+
+    def cycle_of_sql(self, revision, before, after):
+        """Let psql run the SQL of the last revision up, down and up again, from one catalog to the other."""
+        former = revision.down_revision
+        self.psql_upgrade(former)
         assert self.catalog() == after
         assert self.proposes_nothing()
-        return revision
+        self.psql(self.sql_of_downgrade(f"{revision.number}:{former or 'base'}"))
+        assert self.catalog() == before
+        self.psql_upgrade(former)
+        assert self.catalog() == after
+
+    def psql_upgrade(self, former):
+        if former is None:  # the script creates the table; whether that of a downgrade drops it depends on Alembic
+            self.execute("DROP TABLE IF EXISTS alembic_version")
+        self.psql(self.sql("head" if former is None else f"{former}:head"))
 
     def execute(self, sql):
         with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT", no_parameters=True) as connection:
@@ -121,7 +161,11 @@ class Project:
         program = shutil.which("psql") or str(installations()[0].folder / "bin" / "psql")
         url = self.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
         command = [program, "--no-psqlrc", "-q", "-v", "ON_ERROR_STOP=1", "-d", url]
-        subprocess.run(command, input=script, text=True, check=True, capture_output=True)
+        try:
+            subprocess.run(command, input=script, text=True, check=True, capture_output=True)
+        except subprocess.CalledProcessError as error:
+            error.add_note(error.stderr)
+            raise
 
     def catalog(self):
         """Return everything that a vector migration may change, as comparable text."""
@@ -132,7 +176,7 @@ class Project:
                 " WHERE n.nspname NOT LIKE 'pg\\_%' AND t.relname <> 'alembic_version' ORDER BY 1"
             )).all()  # fmt: skip
             columns = connection.execute(text(
-                "SELECT t.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attgenerated,"
+                "SELECT a.attrelid::regclass::text, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attgenerated,"
                 " pg_get_expr(d.adbin, d.adrelid)"
                 " FROM pg_attribute a JOIN pg_class t ON t.oid = a.attrelid JOIN pg_namespace n ON n.oid = t.relnamespace"
                 " LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum"
@@ -145,11 +189,13 @@ class Project:
 
 
 class Revision:
-    def __init__(self, upgrade, downgrade, whole, path):
+    def __init__(self, upgrade, downgrade, whole, path, number, down_revision):
         self.upgrade = upgrade
         self.downgrade = downgrade
         self.whole = whole
         self.path = path
+        self.number = number
+        self.down_revision = down_revision
 
 
 def body(text_of_function):
