@@ -19,6 +19,7 @@ from alembic_ops.errors import VectorMigrationWarning
 from alembic_ops.extension_needs import extension_operations, needed_version
 from alembic_ops.generated_columns import generate_anew, leave_generated_vectors_to_us
 from alembic_ops.index_comparison import ComparedTable, IndexComparison
+from alembic_ops.name_order import with_free_names
 from alembic_ops.proposals import arranged, propose
 from alembic_ops.type_changes import compare_vector_type, recognise_types_of_schema
 from alembic_ops.type_rendering import render_types_with_imports
@@ -133,8 +134,10 @@ def compare_schemas(
         _warn_of_order(proposals.late)
     needed = _needed(seen, comparison, context)
     first = extension_operations(seen.extension, needed)
-    upgrade_ops.ops[:] = [*first, *arranged(upgrade_ops.ops, proposals)]
-    _arrange_the_downgrade(upgrade_ops, comparison)
+    default_schema = context.dialect.default_schema_name
+    arranged_ops = with_free_names(arranged(upgrade_ops.ops, proposals), default_schema=default_schema)
+    upgrade_ops.ops[:] = [*first, *arranged_ops]
+    _arrange_the_downgrade(upgrade_ops, comparison, default_schema)
     if upgrade_ops.ops and needed is not None and seen.extension.schema is not None and not seen.extension.visible:
         _warn_of_search_path(seen.extension.schema)
     return PriorityDispatchResult.CONTINUE
@@ -151,11 +154,12 @@ def _warn_of_order(late: list[MigrateOperation]) -> None:
     )
 
 
-def _arrange_the_downgrade(upgrade_ops: UpgradeOps, comparison: IndexComparison) -> None:
+def _arrange_the_downgrade(upgrade_ops: UpgradeOps, comparison: IndexComparison, default_schema: str | None) -> None:
     """Let the revision's own reversal put first what commits by itself."""
 
     def reverse_into(downgrade_ops: DowngradeOps) -> DowngradeOps:
-        downgrade_ops.ops[:] = way_back(upgrade_ops.ops, needs_the_rest=comparison.needs_the_downgrade)
+        back = way_back(upgrade_ops.ops, needs_the_rest=comparison.needs_the_downgrade)
+        downgrade_ops.ops[:] = with_free_names(back, default_schema=default_schema)
         waiting = [one for one in downgrade_ops.ops if commits_by_itself(one) and comparison.needs_the_downgrade(one)]
         if waiting:
             _warn_of_order_back(waiting)
