@@ -79,11 +79,11 @@ def validate_shape(index: Index, method: str) -> None:
                 f"has an operator class for {key!r}, which it does not index",
                 "SQLAlchemy leaves out an operator class whose key is neither a column key nor a label of the index,"
                 " and the index would be built for another metric or not at all.",
-                f"Correct the key of postgresql_ops{_expectedoperator_class_key(keys)}.",
+                f"Correct the key of postgresql_ops{_expected_key(keys)}.",
             )
 
 
-def _expectedoperator_class_key(keys: set[str | None]) -> str:
+def _expected_key(keys: set[str | None]) -> str:
     named = sorted(repr(key) for key in keys if key)
     return f" to {named[0]}" if named else ", or label the expression with it: expression.label('name')"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import text
@@ -48,8 +48,9 @@ _BACKEND: Final = text("SELECT pg_backend_pid()")
 def outside_transaction(context: MigrationContext, *, operation: str) -> Iterator[Connection]:
     """Give the migration's connection outside of any transaction, committing what came before.
 
-    An error of the server leaves through here as it was: Alembic's own block would replace it by its complaint about
-    the connection that the error has closed.
+    In an ``autocommit_block()`` that the revision has opened itself it is there already. An error of the server leaves
+    through here as it was: Alembic's own block would replace it by its complaint about the connection that the error has
+    closed.
 
     Raises:
         ExternalTransactionError: ``env.py`` holds a transaction of its own open.
@@ -64,7 +65,7 @@ def outside_transaction(context: MigrationContext, *, operation: str) -> Iterato
         )
     failure: Exception | None = None
     try:
-        with context.autocommit_block():
+        with nullcontext() if _in_autocommit_block(context) else context.autocommit_block():
             assert context.connection is not None, "online there is a connection"
             if context.dialect.driver == "pg8000":
                 # it has begun a transaction for Alembic's question about the isolation level
@@ -78,6 +79,16 @@ def outside_transaction(context: MigrationContext, *, operation: str) -> Iterato
             raise
     if failure is not None:
         raise failure
+
+
+def _in_autocommit_block(context: MigrationContext) -> bool:
+    """Say whether the revision has opened a block, in which Alembic could not open another one."""
+    connection = context.connection
+    return (
+        context._transaction is None  # noqa: SLF001  # there is no public way to ask
+        and connection is not None
+        and connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT"
+    )
 
 
 @contextmanager

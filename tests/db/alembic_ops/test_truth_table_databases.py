@@ -11,6 +11,8 @@ from alembic_ops.declared import IndexRuleError
 from alembic_ops.errors import VectorMigrationWarning
 from sqlalchemy_vecsearch import vector_index
 
+ROWS = "INSERT INTO items (kind, embedding) SELECT 'a', ARRAY[i, 7 - i, 1]::vector(3) FROM generate_series(1, 20) i"
+
 # --- the extension -------------------------------------------------------------------------------------------------
 
 
@@ -20,6 +22,27 @@ def test_the_extension_comes_first(bare_project):
         "create_vector_extension", "create_table", "create_vector_index", "create_vector_index"
     )
     assert revision.downgrade.endswith("op.drop_vector_extension()")
+
+
+BY_HAND = """\
+    op.execute("CREATE EXTENSION IF NOT EXISTS vector")
+"""
+
+
+def test_an_extension_that_a_revision_creates_by_hand(bare_project):
+    project = bare_project
+    project.metadata = MetaData()
+    first = project.autogenerate()
+    first.path.write_text(first.whole.replace("    pass\n", BY_HAND, 1))
+    project.upgrade()
+    project.metadata = models(ix(), half())
+    second = project.cycle("create_table", "create_vector_index", "create_vector_index")
+    after = project.catalog()
+    for statement in ("DROP TABLE items, alembic_version", "DROP EXTENSION vector"):
+        project.execute(statement)
+    project.psql(project.sql())
+    assert project.catalog() == after
+    assert second.down_revision == first.number
 
 
 def test_a_database_without_vectors_needs_no_extension(bare_project):
@@ -36,8 +59,14 @@ def test_tables_of_another_schema(project):
     project.options = {"include_schemas": True}
     models(ix(), schema="app").create_all(project.engine)
     project.metadata = models(ix(with_={"m": 24}), half(), schema="app")
-    revision = project.cycle("create_vector_index", "rebuild_vector_index")
+    rows = ROWS.replace("items", "app.items")
+    revision = project.cycle("create_vector_index", "rebuild_vector_index", rows=rows)
     assert revision.upgrade.count("schema='app'") == 2
+    project.metadata = models(ix("ix_m", with_={"m": 24}), schema="app")
+    project.cycle("drop_vector_index", "rename_vector_index")
+    project.metadata = models(ix("ix_m", "halfvec_l2_ops", with_={"m": 24}), schema="app")
+    project.metadata.tables["app.items"].c.embedding.type = HALFVEC(3)
+    project.cycle("drop_vector_index", "alter_embedding_type", "create_vector_index")
 
 
 @pytest.mark.parametrize("schema", [None, "public"])
@@ -67,16 +96,19 @@ def test_the_default_schema_by_name(project):
     assert project.proposes_nothing()
 
 
-def test_an_extension_in_a_schema_of_the_search_path(bare_project, make_engine, bare_url):
+def test_an_extension_in_a_schema_of_the_search_path(bare_project):
     project = bare_project
     project.execute("CREATE SCHEMA ext")
     project.execute("CREATE EXTENSION vector SCHEMA ext")
-    project.engine = make_engine(url=bare_url, connect_args={"options": "-csearch_path=public,ext"})
+    project.execute(f'ALTER DATABASE "{project.engine.url.database}" SET search_path = public, ext')
+    project.engine.dispose()  # the sessions in the pool began before
     models(ix(), half()).create_all(project.engine)
     project.metadata = models(ix(with_={"m": 24}), half())
-    assert project.autogenerate().upgrade.count("op.") == 1
-    project.upgrade()
-    assert project.proposes_nothing()
+    project.cycle("rebuild_vector_index", rows=ROWS)
+    project.metadata = models(ix(with_={"m": 24}), ix("ix_qualified", "ext.vector_ip_ops"), half())
+    project.cycle("create_vector_index")
+    project.metadata = models(ix(with_={"m": 24}), half(), metadata=models(half("ix_h2"), name="others"))
+    project.cycle("drop_vector_index", "create_table", "create_vector_index")
 
 
 def test_an_extension_in_a_schema_outside_the_search_path_is_still_compared(bare_project):

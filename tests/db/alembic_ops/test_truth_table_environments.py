@@ -8,13 +8,15 @@ from alembic.autogenerate import compare_metadata, produce_migrations
 from alembic.migration import MigrationContext
 from item_models import half, ix, models
 from pgvector.sqlalchemy import HALFVEC, VECTOR
-from sqlalchemy import Column, Index, Integer, MetaData, String, text
+from sqlalchemy import Column, DefaultClause, Index, Integer, MetaData, String, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_column
 
-from alembic_ops.errors import VectorMigrationWarning
+from alembic_ops.errors import ExternalTransactionError, VectorMigrationWarning
 from alembic_ops.operations import RebuildVectorIndexOp
 from sqlalchemy_vecsearch import HNSW, embedding_column, vector_index
+
+ROWS = "INSERT INTO items (kind, embedding) SELECT 'a', ARRAY[i, 7 - i, 1]::vector(3) FROM generate_series(1, 20) i"
 
 
 def test_compare_metadata_shows_the_operations(project):
@@ -49,9 +51,7 @@ def test_batches_are_no_hindrance(project):
     models(ix()).create_all(project.engine)
     project.metadata = models(ix(with_={"m": 24}), dimensions=4)
     project.metadata.tables["items"].append_column(Column("more", Integer))
-    project.autogenerate()
-    project.upgrade()
-    assert project.proposes_nothing()
+    project.cycle("drop_vector_index", "alter_embedding_type", "create_vector_index")
 
 
 ASYNC_ENV = """\
@@ -63,8 +63,9 @@ from alembic import context
 attributes = context.config.attributes
 
 
-def run(connection):
-    context.configure(connection=connection, target_metadata=attributes["metadata"], **attributes["options"])
+def run(connection=None, **options):
+    options |= attributes["options"]
+    context.configure(connection=connection, target_metadata=attributes["metadata"], **options)
     with context.begin_transaction():
         context.run_migrations()
 
@@ -75,59 +76,114 @@ async def main():
     await attributes["engine"].dispose()
 
 
-asyncio.run(main())
+if context.is_offline_mode():
+    run(url="postgresql://", literal_binds=True)
+else:
+    asyncio.run(main())
 """
 
 
 @pytest.mark.parametrize("driver", ["asyncpg", "psycopg_async"])
 def test_an_async_environment(project, make_engine, driver):
     (project.folder / "env.py").write_text(ASYNC_ENV)
+    project.engine_of_env = make_engine(driver)
+    project.options = {"compare_server_default": True}
     models(ix()).create_all(project.engine)
-    project.execute("INSERT INTO items (embedding) VALUES ('[1,2,3]')")
-    project.engine = make_engine(driver)
     project.metadata = models(ix(with_={"m": 24}), half())
-    assert project.autogenerate().upgrade.count("op.") == 2
-    project.upgrade()
-    assert project.proposes_nothing()
-    project.downgrade()
-    project.upgrade()
-    assert project.proposes_nothing()
+    project.cycle("create_vector_index", "rebuild_vector_index", rows=ROWS)
+    project.metadata = models(ix("ix_f", with_={"m": 24}))
+    project.cycle("drop_vector_index", "rename_vector_index")
+    project.metadata = models(ix("ix_f", with_={"m": 24}))
+    project.metadata.tables["items"].c.embedding.server_default = DefaultClause("[1,2,3]")
+    project.cycle("alter_column")
+    project.execute("DELETE FROM items")
+    project.metadata = models(ix("ix_f", with_={"m": 24}), dimensions=4)
+    project.metadata.tables["items"].c.embedding.server_default = DefaultClause("[1,2,3,4]")
+    project.cycle("alter_embedding_type", "alter_column")
 
 
-@pytest.mark.parametrize("driver", ["asyncpg", "psycopg_async"])
-def test_an_async_environment_with_every_option_and_several_metadata_objects(project, make_engine, driver):
-    (project.folder / "env.py").write_text(ASYNC_ENV)
+def several(**options):
+    named = MetaData(naming_convention={"ix": "ix_%(table_name)s_%(column_0_name)s"})
+    models(ix(None, **options), half(), schema="app", metadata=named)
+    return [named, models(ix("ix_default", **options))]
+
+
+OPTIONS = {"include_schemas": True, "transaction_per_migration": True, "compare_server_default": True}
+
+
+@pytest.mark.parametrize("driver", [None, "asyncpg", "psycopg_async"])
+def test_every_option_with_several_metadata_objects(project, make_engine, driver):
+    if driver is not None:
+        (project.folder / "env.py").write_text(ASYNC_ENV)
+        project.engine_of_env = make_engine(driver)
     project.execute("CREATE SCHEMA app")
-    project.options = {"include_schemas": True, "transaction_per_migration": True, "compare_server_default": True}
-
-    def several(**options):
-        named = MetaData(naming_convention={"ix": "ix_%(table_name)s_%(column_0_name)s"})
-        models(ix(None, **options), half(), schema="app", metadata=named)
-        return [named, models(ix("ix_default", **options))]
-
-    before = project.catalog()
-    sync, project.engine = project.engine, make_engine(driver)
+    project.options = OPTIONS
     project.metadata = several()
-    project.autogenerate()
-    project.upgrade()
-    assert project.proposes_nothing()
+    new = ["create_table", "create_vector_index"]
+    project.cycle(*new, "create_vector_index", *new)
     project.metadata = several(with_={"m": 24})
-    revision = project.autogenerate()
-    assert revision.upgrade.count("op.rebuild_vector_index(") == revision.upgrade.count("op.") == 2
+    rows = f"{ROWS}; {ROWS.replace('items', 'app.items')}"
+    revision = project.cycle("rebuild_vector_index", "rebuild_vector_index", rows=rows)
     assert "'ix_items_embedding'" in revision.upgrade
-    project.upgrade()
-    assert project.proposes_nothing()
-    project.downgrade("base")
-    project.engine = sync
-    assert project.catalog() == before
 
 
 @pytest.mark.parametrize("driver", ["psycopg2", "pg8000"])
 def test_other_drivers(project, make_engine, driver):
     models(ix()).create_all(project.engine)
-    project.engine = make_engine(driver)
+    project.engine_of_env = make_engine(driver)
     project.metadata = models(ix(with_={"m": 24}), half())
-    assert project.autogenerate().upgrade.count("op.") == 2
+    project.cycle("create_vector_index", "rebuild_vector_index", rows=ROWS)
+
+
+BLOCK = """\
+    with op.get_context().autocommit_block():
+        op.\\1_vector_index("""
+
+
+@pytest.mark.parametrize("driver", ["psycopg", "psycopg2", "pg8000"])
+@pytest.mark.parametrize("per_migration", [False, True])
+def test_an_operation_in_an_autocommit_block_by_hand(project, make_engine, driver, per_migration):
+    models().create_all(project.engine)
+    project.engine_of_env = make_engine(driver)
+    project.options = {"transaction_per_migration": per_migration}
+    project.metadata = models(ix(), ix("ix_m", with_={"m": 8}))
+    project.cycle(
+        "create_vector_index",
+        "create_vector_index",
+        rows=ROWS,
+        edit=lambda source: re.sub(r"    op\.(create|drop)_vector_index\(", BLOCK, source),
+    )
+
+
+def test_a_statement_before_configure_is_an_error_and_changes_nothing(project):
+    env = project.folder / "env.py"
+    lock = (
+        '        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(1)")\n        context.configure(connection='
+    )
+    models().create_all(project.engine)
+    project.metadata = models(ix())
+    project.autogenerate()
+    before = project.catalog()
+    sound = env.read_text()
+    env.write_text(sound.replace("        context.configure(connection=", lock))
+    with pytest.raises(ExternalTransactionError) as caught:
+        project.upgrade()
+    assert str(caught.value) == (
+        "op.create_vector_index() cannot run inside a transaction, and env.py has one open. "
+        "A statement was executed on the connection before context.configure(), so that Alembic takes the transaction"
+        " for yours and would commit nothing. "
+        "Call connection.commit() before context.configure() in env.py, or write concurrently=False, which blocks"
+        " writers for the whole build."
+    )
+    assert project.catalog() == before
+    env.write_text(
+        sound.replace(
+            "        context.configure(connection=",
+            lock.replace("        context", "        connection.commit()\n        context"),
+        )
+    )
+    project.upgrade()
+    assert project.proposes_nothing()
 
 
 def test_a_read_only_server_is_said_and_nothing_is_proposed(project, make_engine):

@@ -4,6 +4,8 @@ import pytest
 from pgvector.sqlalchemy import BIT, HALFVEC, SPARSEVEC, VECTOR
 from sqlalchemy import Column, Index, Integer, MetaData, String, Table, cast, func, literal_column, text
 
+from alembic_ops.errors import BuildError
+
 ROWS = "INSERT INTO items (kind, model_id, embedding, half, bits, loose) SELECT 'a', 1, v, v, binary_quantize(v), v FROM (SELECT ARRAY[i, 7 - i, 1]::vector(3) AS v FROM generate_series(1, 20) i) s"
 
 
@@ -60,6 +62,21 @@ def of_model(size):
     return lambda c: cast(c.loose, VECTOR(size)).label("x")
 
 
+def readme_half(c):
+    return func.cast(c.embedding, HALFVEC(3)).label("embedding")
+
+
+def readme_bits(c):
+    return func.cast(func.binary_quantize(c.embedding), BIT(3)).label("embedding")
+
+
+def keyed_by_text(operators):
+    expression = "(embedding::halfvec(3))"
+    return lambda table: Index(
+        "ix_e", text(expression), _table=table, postgresql_using="hnsw", postgresql_ops={expression: operators}
+    )
+
+
 CREATE, DROP, REBUILD, RENAME = (
     "create_vector_index",
     "drop_vector_index",
@@ -86,6 +103,11 @@ CASES = {
     "c removed": ([ix(with_={"m": 24})], [], [DROP]),
     "c removed ivfflat": ([ix(using="ivfflat", with_={"lists": 5})], [], [DROP]),
     "c a second one on the column": ([ix()], [ix(), ix(operators="vector_cosine_ops", name="ix_cosine")], [CREATE]),
+    "c two on the column": ([], [ix(), ix(operators="vector_cosine_ops", name="ix_cosine")], [CREATE, CREATE]),
+    "d half as in the README": ([], [ix(readme_half, HALF)], [CREATE]),
+    "d bits as in the README": ([], [ix(readme_bits, "bit_hamming_ops")], [CREATE]),
+    "d operator class keyed by a text": ([], [keyed_by_text(HALF)], [CREATE]),
+    "d operator class keyed by a text changes": ([ix(half, HALF)], [keyed_by_text("halfvec_ip_ops")], [REBUILD]),
     "d half": ([], [ix(half, HALF)], [CREATE]),
     "d bits": ([], [ix(bits, "bit_hamming_ops")], [CREATE]),
     "d part": ([], [ix(part(1))], [CREATE]),
@@ -103,6 +125,10 @@ CASES = {
     "e one model of a column of many": ([], [ix(of_model(3), where=text("model_id = 1"))], [CREATE]),
     "e another model of a column of many": ([ix(of_model(3), where=text("model_id = 1"))], [ix(of_model(5), where=text("model_id = 2"))], [REBUILD]),
     "h concurrently in the model": ([], [ix(concurrently=True)], [CREATE]),
+    "j operator class with its schema": ([], [ix(operators="public.vector_l2_ops")], [CREATE]),
+    "k naming convention over an expression": ([], [ix(half, HALF, name=None)], [CREATE]),
+    "o nulls not distinct": ([], [ix(nulls_not_distinct=True)], [CREATE]),
+    "o tablespace": ([], [ix(tablespace="pg_default")], [CREATE]),
     "o method in capitals": ([], [ix(using="HNSW")], [CREATE]),
     "other storages": ([], [ix("half", HALF, name="ix_a"), ix("bits", "bit_jaccard_ops", name="ix_b"), ix("sparse", "sparsevec_l1_ops", name="ix_c")], [CREATE] * 3),
     "several at once": ([ix(name="ix_a"), ix(name="ix_b", with_={"m": 8})], [ix(name="ix_b"), ix(half, HALF, name="ix_c")], [CREATE, REBUILD, DROP]),
@@ -168,3 +194,48 @@ def test_the_case_of_two_names_for_one_definition_is_settled_by_name(project):
     project.metadata.create_all(project.engine)
     project.metadata = models(ix(name="ix_f"), ix(name="ix_g"))
     project.cycle(RENAME)
+
+
+def test_a_cast_to_other_dimensions_needs_vectors_that_have_them(project):
+    project.metadata = models(ix(half, HALF))
+    project.metadata.create_all(project.engine)
+    project.metadata = models(ix(lambda c: half(c, 2), HALF))
+    project.cycle(REBUILD)
+    project.downgrade("base")
+    before = project.catalog()
+    project.execute(ROWS)
+    with pytest.raises(BuildError) as caught:
+        project.upgrade()
+    assert str(caught.value) == (
+        "The server did not rebuild vector index ix_e of items as hnsw ((embedding::halfvec(2)) halfvec_l2_ops):"
+        " expected 2 dimensions, not 3. "
+        "A vector of the table has another number of dimensions than the index is made for. "
+        "Cast to the dimensions that the vectors have, or leave the others out by"
+        ' where="vector_dims(embedding) = 384".'
+    )
+    assert set(before[0]) < set(project.catalog()[0])  # and the INVALID one, which the next run takes away
+    project.execute("DELETE FROM items")
+    project.upgrade()
+    assert project.proposes_nothing()
+    assert len(project.catalog()[0]) == len(before[0])
+
+
+def test_an_index_that_create_all_passes_over_is_proposed(project):
+    models().create_all(project.engine)
+    project.metadata = models(ix())
+    project.metadata.create_all(project.engine)
+    project.cycle(CREATE, rows=ROWS)
+
+
+def test_an_index_that_is_concurrent_in_the_model_is_built_plainly_with_its_table(project):
+    project.metadata = models(ix(concurrently=True))
+    revision = project.cycle("create_table", CREATE)
+    assert "concurrently=False" in revision.upgrade
+
+
+def test_a_detached_text_is_an_index_of_no_table_and_stays_unseen(project):
+    project.metadata = models()
+    project.metadata.create_all(project.engine)
+    detached = Index("ix_e", text("(embedding::halfvec(3)) halfvec_l2_ops"), postgresql_using="hnsw")
+    assert detached.table is None
+    assert project.proposes_nothing()

@@ -3,7 +3,7 @@
 import pytest
 from alembic import command
 from pgvector.sqlalchemy import HALFVEC, VECTOR
-from sqlalchemy import Column, Index, Integer, MetaData, Table, desc, nullslast
+from sqlalchemy import Column, Index, Integer, MetaData, Table, cast, desc, nullslast, text
 
 from alembic_ops.declared import IndexRuleError
 
@@ -24,7 +24,7 @@ def hnsw(*elements, name="ix_e", using="hnsw", ops="vector_l2_ops", key="embeddi
         if ops is not None:
             given["postgresql_ops"] = {key: ops}
         found = [table.c[one] if isinstance(one, str) else one(table.c) for one in elements or ["embedding"]]
-        Index(name, *found, postgresql_using=using, unique=unique, **given)
+        Index(name, *found, _table=table, postgresql_using=using, unique=unique, **given)
 
     return declare
 
@@ -39,8 +39,10 @@ REFUSED = {
     "c misspelt key": (models(hnsw(key="embeding")), "has an operator class for 'embeding', which it does not index"),
     "c misspelt key, ivfflat": (models(hnsw(key="embeding", using="ivfflat")), "has an operator class for 'embeding', which it does not index"),
     "c operator class of another type": (models(hnsw(), HALFVEC(3)), "has the operator class 'vector_l2_ops' on a halfvec"),
+    "d no label": (models(hnsw(lambda c: cast(c.embedding, HALFVEC(3)), ops="halfvec_l2_ops")), "has an operator class for 'embedding', which it does not index"),
     "e no dimensions": (models(hnsw(), VECTOR()), "is on a vector without dimensions"),
     "k two of one generated name": (models(twice, naming_convention={"ix": "ix_%(column_0_name)s"}), "has the name of another index of that table"),
+    "k no name": (models(hnsw(lambda _: text("(embedding::halfvec(3)) halfvec_l2_ops"), name=None, ops=None), naming_convention={"ix": "ix_%(column_0_label)s"}), "has no name of its own"),
     "k index=True": (models(None, index=True), "is a btree on the vector column 'embedding'"),
     "o include": (models(hnsw(include=["id"])), "includes columns"),
     "o unique": (models(hnsw(unique=True)), "is unique"),
