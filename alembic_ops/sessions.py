@@ -49,8 +49,8 @@ def outside_transaction(context: MigrationContext, *, operation: str) -> Iterato
     """Give the migration's connection outside of any transaction, committing what came before.
 
     In an ``autocommit_block()`` that the revision has opened itself it is there already. An error of the server leaves
-    through here as it was: Alembic's own block would replace it by its complaint about the connection that the error has
-    closed.
+    through here as it was: Alembic's own block would replace it by its complaint about the connection that the error
+    has closed.
 
     Raises:
         ExternalTransactionError: ``env.py`` holds a transaction of its own open.

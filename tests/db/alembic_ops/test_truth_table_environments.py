@@ -7,14 +7,12 @@ from alembic import command
 from alembic.autogenerate import compare_metadata, produce_migrations
 from alembic.migration import MigrationContext
 from item_models import half, ix, models
-from pgvector.sqlalchemy import HALFVEC, VECTOR
-from sqlalchemy import Column, DefaultClause, Index, Integer, MetaData, String, text
+from pgvector.sqlalchemy import HALFVEC
+from sqlalchemy import Column, DefaultClause, Integer, MetaData, String, text
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_column
 
 from alembic_ops.errors import ExternalTransactionError, VectorMigrationWarning
 from alembic_ops.operations import RebuildVectorIndexOp
-from sqlalchemy_vecsearch import HNSW, embedding_column, vector_index
 
 ROWS = "INSERT INTO items (kind, embedding) SELECT 'a', ARRAY[i, 7 - i, 1]::vector(3) FROM generate_series(1, 20) i"
 
@@ -243,56 +241,3 @@ def test_a_revision_that_failed_after_its_builds_is_run_again(project):
     project.execute("DELETE FROM items")
     project.upgrade()
     assert project.proposes_nothing()
-
-
-# --- models of every kind ------------------------------------------------------------------------------------------
-
-
-def test_models_of_ours(project):
-    class Base(DeclarativeBase):
-        pass
-
-    class Document(Base):
-        __tablename__ = "document"
-        id: Mapped[int] = mapped_column(primary_key=True)
-        lang: Mapped[str]
-        embedding: Mapped[list[float] | None] = embedding_column(
-            4, metric="cosine", index=HNSW(m=16), quantize="halfvec"
-        )
-
-    vector_index("ix_en", Document.embedding, metric="l2", where=Document.lang == "en")
-    project.metadata = Base.metadata
-    project.cycle("create_table", "create_vector_index", "create_vector_index")
-
-
-def test_mapped_dataclasses(project):
-    class Base(MappedAsDataclass, DeclarativeBase):
-        pass
-
-    class Item(Base):
-        __tablename__ = "items"
-        id: Mapped[int] = mapped_column(primary_key=True, init=False)
-        embedding: Mapped[list[float]] = mapped_column(VECTOR(3))
-        __table_args__ = (
-            Index("ix_e", "embedding", postgresql_using="hnsw", postgresql_ops={"embedding": "vector_l2_ops"}),
-        )
-
-    project.metadata = Base.metadata
-    project.cycle("create_table", "create_vector_index")
-
-
-def test_sqlmodel(project):
-    from sqlmodel import Field, SQLModel
-
-    class Base(SQLModel):
-        metadata = MetaData()
-
-    class Item(Base, table=True):
-        __tablename__ = "items"
-        id: int | None = Field(default=None, primary_key=True)
-        title: str
-        embedding: list[float] = Field(sa_type=VECTOR(3))
-
-    vector_index("ix_e", Item.__table__.c.embedding, metric="l2")
-    project.metadata = Base.metadata
-    project.cycle("create_table", "create_vector_index")

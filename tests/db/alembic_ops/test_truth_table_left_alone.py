@@ -3,6 +3,7 @@
 import re
 import time
 from concurrent.futures import ThreadPoolExecutor
+from subprocess import CalledProcessError
 
 import pytest
 from alembic import command
@@ -12,6 +13,8 @@ from sqlalchemy import Column, Integer, MetaData, Table, text
 from sqlalchemy.exc import OperationalError
 
 from alembic_ops.errors import VectorMigrationWarning
+
+CREATE, DROP, REBUILD = "create_vector_index", "drop_vector_index", "rebuild_vector_index"
 
 # --- partitions ----------------------------------------------------------------------------------------------------
 
@@ -38,6 +41,22 @@ PARTITIONS = ["CREATE TABLE items_1 PARTITION OF items FOR VALUES FROM (0) TO (1
               "INSERT INTO items SELECT i, ARRAY[i, 1, 2]::vector(3) FROM generate_series(1, 150) i"]  # fmt: skip
 
 
+def in_one_transaction(source):
+    """Let the operations on vector indexes be of the form that a script can have, which knows no partitions."""
+    return re.sub(
+        r"(op\.(?:create|drop|rebuild)_vector_index\(.*?)\n    \)",
+        r"\1\n        concurrently=False,\n    )",
+        source,
+        flags=re.DOTALL,
+    )
+
+
+def parents(catalog):
+    """Return a catalog without the names of the indexes of partitions, which follow from the statement that made them."""
+    indexes, *others = catalog
+    return sorted(re.sub(r" \w+ ON (ONLY )?public\.items_", "", sql) for sql, _ in indexes), *others
+
+
 def test_partitions_and_their_indexes_are_left_alone(project):
     project.metadata = partitioned(ix())
     project.metadata.create_all(project.engine)
@@ -46,16 +65,58 @@ def test_partitions_and_their_indexes_are_left_alone(project):
     assert project.proposes_nothing()
 
 
-def test_an_index_on_a_partitioned_table_is_added_and_dropped(project):
-    partitioned().create_all(project.engine)
+def test_a_partitioned_table_is_created_with_its_index(project):
+    project.metadata = partitioned(ix())
+    project.cycle("create_table", CREATE)
+
+
+CHANGES = {
+    "added": ([], [ix()], CREATE),
+    "dropped": ([ix()], [], DROP),
+    "rebuilt": ([ix()], [ix(with_={"m": 24})], REBUILD),
+    "renamed": ([ix()], [ix("ix_f")], "rename_vector_index"),
+}
+
+
+@pytest.mark.parametrize("case", CHANGES)
+def test_an_index_of_a_partitioned_table_changes_with_its_partitions(project, case):
+    old, new, operation = CHANGES[case]
+    partitioned(*old).create_all(project.engine)
     for statement in PARTITIONS:
         project.execute(statement)
-    project.metadata = partitioned(ix())
-    assert project.autogenerate().upgrade.count("op.") == 1
+    project.metadata = partitioned(*new)
+    project.cycle(operation, edit=in_one_transaction)
+
+
+CONCURRENT = {
+    CREATE: 'cannot create index on partitioned table "items" concurrently',
+    DROP: 'cannot drop partitioned index "ix_e" concurrently',
+    REBUILD: 'cannot create index on partitioned table "items" concurrently',
+}
+
+
+@pytest.mark.parametrize("case", ["added", "dropped", "rebuilt"])
+def test_it_changes_partition_by_partition_online_and_not_at_all_by_a_script(project, case):
+    old, new, operation = CHANGES[case]
+    partitioned(*old).create_all(project.engine)
+    for statement in PARTITIONS:
+        project.execute(statement)
+    project.metadata = partitioned(*new)
+    assert re.findall(r"^op\.(\w+)\(", project.autogenerate().upgrade, re.MULTILINE) == [operation]
     before = project.catalog()
     project.upgrade()
     assert project.proposes_nothing()
+    after = project.catalog()
     project.downgrade()
+    assert parents(project.catalog()) == parents(before)
+    project.upgrade()
+    assert project.catalog() == after
+    project.downgrade()
+    before = project.catalog()
+    project.execute("DROP TABLE alembic_version")
+    with pytest.raises(CalledProcessError) as stopped:
+        project.psql(project.sql())
+    assert CONCURRENT[operation] in stopped.value.stderr
     assert project.catalog() == before
 
 
@@ -110,14 +171,34 @@ def test_leftovers_are_named_with_the_command_that_removes_them_and_never_propos
     assert project.proposes_nothing()
 
 
+def test_a_change_beside_a_leftover_leaves_it_where_it_is(project):
+    models(ix()).create_all(project.engine)
+    leave_invalid(project, "REINDEX INDEX CONCURRENTLY ix_e")
+    project.metadata = models(ix(with_={"m": 24}))
+    with pytest.warns(VectorMigrationWarning) as caught:
+        project.cycle(REBUILD, rows="INSERT INTO items (embedding) VALUES ('[1,2,3]')")
+    assert {str(one.message) for one in caught} == {LEFTOVER.format("ix_e_ccnew")}
+
+
 def test_an_invalid_index_that_a_model_declares_is_rebuilt(project):
     models().create_all(project.engine)
-    leave_invalid(project, "CREATE INDEX CONCURRENTLY ix_e ON items USING hnsw (embedding vector_l2_ops)")
+    declared = "CREATE INDEX CONCURRENTLY ix_e ON items USING hnsw (embedding vector_l2_ops)"
+    leave_invalid(project, declared)
     project.metadata = models(ix())
+    assert project.check_fails()
     assert project.autogenerate().upgrade == "op.rebuild_vector_index(\n'ix_e',\n'items',\n)"
+    project.execute("INSERT INTO items (embedding) VALUES ('[1,2,3]')")
     project.upgrade()
     assert project.proposes_nothing()
-    assert [valid for _, valid in project.catalog()[0]] == [True, True]
+    after = project.catalog()
+    assert [valid for _, valid in after[0]] == [True, True]
+    project.downgrade()
+    assert project.catalog() == after  # there is no way back to an INVALID index
+    project.execute("DROP INDEX ix_e")
+    leave_invalid(project, declared)
+    assert project.catalog() != after
+    project.psql_upgrade(None)
+    assert project.catalog() == after
 
 
 def build(engine):
@@ -174,6 +255,8 @@ def test_include_object_hides_indexes_on_either_side(project):
         ("hidden_both", False, True, "hnsw"),
         ("shown", False, True, "hnsw"),
     }
+    project.metadata = models(ix("hidden_new"), ix("shown", with_={"m": 24}))
+    project.cycle(REBUILD, rows="INSERT INTO items (embedding) VALUES ('[1,2,3]')")
 
 
 def test_include_name_hides_tables_and_indexes_of_the_database(project):
@@ -186,3 +269,5 @@ def test_include_name_hides_tables_and_indexes_of_the_database(project):
     ).create_all(project.engine)
     project.metadata = models(ix())
     assert project.proposes_nothing()
+    project.metadata = models(ix(with_={"m": 24}))
+    project.cycle(REBUILD, rows="INSERT INTO items (embedding) VALUES ('[1,2,3]')")
