@@ -8,6 +8,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.types import TypeDecorator, TypeEngine, to_instance
 
 from alembic_ops.quoting import PREPARER
+from sqlalchemy_vecsearch.types.qualified_names import schema_of
 
 if TYPE_CHECKING:
     from sqlalchemy.sql.compiler import TypeCompiler
@@ -48,4 +49,6 @@ class InSchema(TypeDecorator[Any]):
 
 @compiles(InSchema)
 def _named_with_its_schema(type_: InSchema, compiler: TypeCompiler, **keywords: Any) -> str:
-    return f"{PREPARER.quote(type_.schema)}.{compiler.process(type_.impl_instance, **keywords)}"
+    text = compiler.process(type_.impl_instance, **keywords)
+    # an engine whose search path does not lead to the extension names its schema by itself
+    return text if schema_of(compiler.dialect) is not None else f"{PREPARER.quote(type_.schema)}.{text}"

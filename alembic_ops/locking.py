@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from alembic_ops.errors import LockWaitError, OperationArgumentError
-from alembic_ops.problems import sqlstate_of
+from sqlalchemy_vecsearch.sqlstates import sqlstate_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -90,7 +90,7 @@ def with_short_lock(
         try:
             _attempt(connection, act, milliseconds, in_transaction=in_transaction)
         except DBAPIError as error:
-            if sqlstate_of(error) not in RETRIED:
+            if sqlstate_of(error.orig) not in RETRIED:
                 raise
             pause = pause_before(attempt, random.random())  # noqa: S311  # spreads retries, keeps no secret
             if time.monotonic() + pause > end:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from alembic_ops.errors import BuildError, MigrationError
+from sqlalchemy_vecsearch.sqlstates import sqlstate_of
 
 if TYPE_CHECKING:
     from sqlalchemy.exc import DBAPIError
 
-__all__ = ["explained", "sqlstate_of"]
+__all__ = ["explained"]
 
 _RERUN: Final = "Run the upgrade again: it clears what is left and finishes the work."
 
@@ -114,21 +115,10 @@ def explained(error: DBAPIError, *, wish: str, name: str, of_extension: bool = F
         name: the name of the index.
         of_extension: whether the operation is one on the extension, whose privileges are others than a table's.
     """
-    code = sqlstate_of(error)
+    code = sqlstate_of(error.orig)
     said = _message(error)
     why, remedy = _EXTENSION_PRIVILEGE if of_extension and code == "42501" else _reason(error, code)
     return BuildError(f"The server did not {wish}: {said}. {why} {remedy}", name=name, sqlstate=code)
-
-
-def sqlstate_of(error: DBAPIError) -> str | None:
-    """Return the server's five-character code, None where the driver has none."""
-    for attribute in ("sqlstate", "pgcode"):
-        if (code := getattr(error.orig, attribute, None)) is not None:
-            return str(code)
-    arguments = getattr(error.orig, "args", ())
-    if arguments and isinstance(arguments[0], dict):  # pg8000
-        return str(arguments[0].get("C"))
-    return None
 
 
 def _message(error: DBAPIError) -> str:

@@ -20,7 +20,7 @@ from alembic_ops.hazards import refuse_broken_builds
 from alembic_ops.locking import policy_of, with_short_lock
 from alembic_ops.operations import CreateVectorIndexOp, DropVectorIndexOp, SwapVectorIndexOp
 from alembic_ops.plan import IndexOperation, names_that_matter, next_step
-from alembic_ops.problems import explained, sqlstate_of
+from alembic_ops.problems import explained
 from alembic_ops.quoting import PREPARER
 from alembic_ops.reporting import reporter
 from alembic_ops.sessions import PATIENT, outside_transaction, settings, vectors_found
@@ -38,6 +38,7 @@ from alembic_ops.steps import (
     WaitForTable,
 )
 from alembic_ops.watching import follow
+from sqlalchemy_vecsearch.sqlstates import sqlstate_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -155,7 +156,7 @@ def _acted(
     try:
         _act(connection, operation, step, facts, options, in_transaction=in_transaction)
     except DBAPIError as error:
-        code = sqlstate_of(error)
+        code = sqlstate_of(error.orig)
         if code in _overtaken(step):
             _LOG.info("another process was faster; looking again")
             return True

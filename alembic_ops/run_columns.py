@@ -20,11 +20,12 @@ from alembic_ops.column_facts import (
 from alembic_ops.column_swap import moved_defaults, not_null_check, refuse_dependents, swap_statements
 from alembic_ops.errors import MigrationError
 from alembic_ops.locking import policy_of, with_short_lock
-from alembic_ops.problems import explained, sqlstate_of
+from alembic_ops.problems import explained
 from alembic_ops.quoting import DIALECT, PREPARER
 from alembic_ops.sessions import PATIENT, outside_transaction, settings, vectors_found
 from alembic_ops.statements import qualified_name, verbatim
 from alembic_ops.swap_script import swap_script
+from sqlalchemy_vecsearch.sqlstates import sqlstate_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -141,7 +142,7 @@ def _prove_not_null(
     try:
         _execute(connection, [f"ALTER TABLE {table} VALIDATE CONSTRAINT {check}"])
     except DBAPIError as error:
-        if sqlstate_of(error) != "23514":
+        if sqlstate_of(error.orig) != "23514":
             raise
         shortly(drop)
         raise MigrationError(

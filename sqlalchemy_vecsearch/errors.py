@@ -55,7 +55,7 @@ class SearchError(VecSearchError, ValueError):
 
 
 class SearchPathError(VecSearchError, LookupError):
-    """An operator, function or type of pgvector is in a schema that the search path does not lead to.
+    """SQL text names an operator, function or type of pgvector that the search path does not lead to.
 
     Attributes:
         schema: the schema of the extension, quoted where it must be.

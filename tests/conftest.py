@@ -89,8 +89,18 @@ def run(request, make_engine):
 
     `run.driver` is the name of the driver, and `run.engine` the engine.
     """
-    engine = make_engine(request.param)
-    _, is_async = DRIVERS[request.param]
+    return _runner(make_engine, request.param)
+
+
+@pytest.fixture(params=list(DRIVERS))
+def bare_run(request, make_engine, bare_url):
+    """Give what `run` gives, on a database without the extension vector."""
+    return _runner(make_engine, request.param, url=bare_url)
+
+
+def _runner(make_engine, driver, **options):
+    engine = make_engine(driver, **options)
+    _, is_async = DRIVERS[driver]
     if is_async:
 
         async def begin(function):
@@ -106,7 +116,7 @@ def run(request, make_engine):
             with engine.begin() as connection:
                 return function(connection)
 
-    call.driver, call.engine = request.param, engine
+    call.driver, call.engine = driver, engine
     return call
 
 

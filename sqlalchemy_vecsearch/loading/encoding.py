@@ -14,6 +14,7 @@ from sqlalchemy.types import TypeDecorator
 
 from sqlalchemy_vecsearch.errors import LoadingError, VectorValueError
 from sqlalchemy_vecsearch.types import BIT
+from sqlalchemy_vecsearch.types.decorators import before_sending
 from sqlalchemy_vecsearch.types.validation import checked_bits, checked_dense, checked_sparse
 from sqlalchemy_vecsearch.types.wire import halfvec_binary, sparse_binary, sparse_text, vector_binary
 
@@ -205,4 +206,5 @@ def _after_decorator(column: Column[Any], dialect: Dialect, encode: Encoder) -> 
     decorator = column.type
     if not isinstance(decorator, TypeDecorator) or isinstance(decorator, BIT):
         return encode
-    return lambda value: encode(decorator.process_bind_param(value, dialect))
+    prepare = before_sending(decorator, dialect)
+    return lambda value: encode(prepare(value))

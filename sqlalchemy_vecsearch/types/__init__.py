@@ -6,6 +6,7 @@ from pgvector.sqlalchemy import avg, sum  # noqa: A004  # the names of pgvector.
 
 from sqlalchemy_vecsearch.types.arrays import serve_arrays
 from sqlalchemy_vecsearch.types.bit import BIT
+from sqlalchemy_vecsearch.types.extension_schema import find_extensions
 from sqlalchemy_vecsearch.types.halfvec import HALFVEC
 from sqlalchemy_vecsearch.types.sparsevec import SPARSEVEC
 from sqlalchemy_vecsearch.types.vector import VECTOR, Vector
@@ -13,3 +14,4 @@ from sqlalchemy_vecsearch.types.vector import VECTOR, Vector
 __all__ = ["BIT", "HALFVEC", "SPARSEVEC", "VECTOR", "Vector", "avg", "sum"]
 
 serve_arrays()
+find_extensions()

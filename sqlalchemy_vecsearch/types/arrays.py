@@ -11,9 +11,9 @@ from sqlalchemy.dialects.postgresql import asyncpg, pg8000, psycopg, psycopg2
 from sqlalchemy.types import TypeDecorator
 
 from sqlalchemy_vecsearch.types.array_text import array_of_text, array_text
-from sqlalchemy_vecsearch.types.extension_schema import qualify_casts
+from sqlalchemy_vecsearch.types.decorators import before_sending
 from sqlalchemy_vecsearch.types.naming import NamedByColumn
-from sqlalchemy_vecsearch.types.sql import TypedParameter, sends_casts
+from sqlalchemy_vecsearch.types.sql import TypedParameter
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
@@ -52,8 +52,6 @@ class _VectorArray(POSTGRESQL_ARRAY[Any]):
 
     def bind_processor(self, dialect: Dialect) -> Processor:
         """Return what turns a sequence of vectors into the text of an array."""
-        if sends_casts(dialect):
-            qualify_casts(dialect)
         write = self._writer(dialect)
         return lambda value: None if value is None else write(value)
 
@@ -82,7 +80,8 @@ def _text_of(type_: Any, dialect: Dialect) -> Callable[[Any], str]:  # one of ou
     """Return what turns a value into the text of the type, after the decorators of the application."""
     if isinstance(type_, TypeDecorator) and not isinstance(type_, NamedByColumn):
         inner = _text_of(type_.impl_instance, dialect)
-        return lambda value: inner(type_.process_bind_param(value, dialect))
+        prepare = before_sending(type_, dialect)
+        return lambda value: inner(prepare(value))
     write: Callable[[Any], str] = type_.text_processor()
     return write
 

@@ -11,7 +11,6 @@ from sqlalchemy.types import UserDefinedType
 from sqlalchemy_vecsearch.errors import DeclarationError
 from sqlalchemy_vecsearch.metrics import Storage
 from sqlalchemy_vecsearch.types.adapters import HalfvecWire, VectorWire, teach_connections
-from sqlalchemy_vecsearch.types.extension_schema import qualify_casts
 from sqlalchemy_vecsearch.types.naming import NamedByColumn
 from sqlalchemy_vecsearch.types.sql import BinaryResult, TypedParameter, driver_of
 from sqlalchemy_vecsearch.types.validation import Floats, checked_dense
@@ -79,10 +78,8 @@ class DenseType(NamedByColumn, UserDefinedType[Any]):
         """Return what turns a value into the best form that the driver can send."""
         if driver_of(dialect) == "psycopg":
             teach_connections(dialect)
-            qualify_casts(dialect)
             send = _PSYCOPG[self.storage]
         elif driver_of(dialect) == "asyncpg":
-            qualify_casts(dialect)
             send = np.ndarray.tolist
         else:
             send = dense_text

@@ -1,102 +1,111 @@
-"""The schema of the extension in the casts of parameters, when the search path does not lead there."""
+"""Where a database has the vector extension, which every engine finds out by itself."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any, Final
-from weakref import WeakKeyDictionary
+from weakref import WeakSet
 
 from sqlalchemy import event
+from sqlalchemy.dialects.postgresql.base import PGDialect
 
 from sqlalchemy_vecsearch.errors import SearchPathError
+from sqlalchemy_vecsearch.sqlstates import sqlstate_of
+from sqlalchemy_vecsearch.types.qualified_names import schema_of, write_names_with
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect, ExceptionContext
 
-__all__ = ["qualify_casts"]
+__all__ = ["find_extensions"]
 
-_CAST: Final = re.compile(r"::(?=(?:VECTOR|HALFVEC|SPARSEVEC)\b)")
-
+# The types are asked for, and not pg_extension, which other servers of the protocol may lack.
 _SCHEMA: Final = """
-SELECT CASE WHEN pg_type_is_visible(t.oid) THEN '' ELSE quote_ident(n.nspname) || '.' END
-FROM pg_extension e
-JOIN pg_namespace n ON n.oid = e.extnamespace
-JOIN pg_type t ON t.typnamespace = n.oid AND t.typname = 'vector'
-WHERE e.extname = 'vector'
+SELECT min(n.nspname::text), bool_or(pg_type_is_visible(t.oid))
+FROM pg_type t
+JOIN pg_namespace n ON n.oid = t.typnamespace
+WHERE t.typname = 'vector' AND t.typtype = 'b'
+  AND EXISTS (SELECT 1 FROM pg_type h WHERE h.typname = 'halfvec' AND h.typtype = 'b' AND h.typnamespace = n.oid)
 """
 
-_NOT_FOUND: Final = frozenset({"42883", "42704"})  # an operator or function; a type or another object
+_MOVES_AN_EXTENSION: Final = re.compile(r"\b(?:create|alter|drop)\s+extension\b", re.IGNORECASE)
+
+_NO_SCHEMA: Final = "3F000"
+_NOT_FOUND: Final = frozenset({"42883", "42704", _NO_SCHEMA})  # the first two: an operator or function; a type
 _OF_PGVECTOR: Final = re.compile(r"vector|halfvec|sparsevec|binary_quantize|bit_\w+_ops|<~>|<%>")
 
-_prefixes: Final[WeakKeyDictionary[Dialect, str]] = WeakKeyDictionary()
+_asked: Final[WeakSet[Dialect]] = WeakSet()
 
 
-def qualify_casts(dialect: Dialect) -> None:
-    """Let the casts that stand round vector parameters find their types in whatever schema the extension is.
+def find_extensions() -> None:
+    """Let every PostgreSQL engine find the schema of the vector extension, and name it where the search path does not.
 
-    One catalog query runs for an engine, before its first statement with such a cast; after that it costs a search of
-    the statement for ``::VECTOR``. When the search path leads to the extension, nothing is changed. When it does not,
-    an operator or function that is not found is a `SearchPathError`.
-
-    Args:
-        dialect: of psycopg or asyncpg; the other drivers send text without a cast.
+    One catalog query runs for an engine, at its first connection, beside those of SQLAlchemy; another after each
+    ``CREATE``, ``ALTER`` or ``DROP EXTENSION`` that runs on the engine, and after an error that says that something of
+    pgvector is not there. Any other statement pays about half a microsecond.
     """
-    if not event.contains(dialect, "do_execute", _execute_qualified):
-        event.listen(dialect, "do_execute", _execute_qualified)
-        event.listen(dialect, "do_executemany", _executemany_qualified)
-        event.listen(dialect, "handle_error", _explain)
+    if not event.contains(PGDialect, "do_execute", _ask_before_the_first):
+        event.listen(PGDialect, "do_execute", _ask_before_the_first)
+        event.listen(PGDialect, "handle_error", _explain)
 
 
-def _execute_qualified(cursor: Any, statement: str, parameters: Any, context: Any) -> bool:  # a driver's cursor
-    qualified = _qualified(statement, context)
-    if qualified is not None:
-        cursor.execute(qualified, parameters)
-    return qualified is not None
+def _ask_before_the_first(cursor: Any, statement: str, parameters: Any, context: Any) -> bool:  # a driver's cursor
+    """Ask before SQLAlchemy's own first statement, when nothing is compiled, and after one that moves an extension."""
+    if context.dialect not in _asked:
+        if not statement.startswith("ROLLBACK"):  # after an error nothing else runs
+            _ask(context)
+    elif ("xtension" in statement or "XTENSION" in statement) and _MOVES_AN_EXTENSION.search(statement):
+        context.dialect.do_execute(cursor, statement, parameters, context)
+        _ask(context)
+        return True
+    return False
 
 
-def _executemany_qualified(cursor: Any, statement: str, parameters: Any, context: Any) -> bool:  # as above
-    qualified = _qualified(statement, context)
-    if qualified is not None:
-        cursor.executemany(qualified, parameters)
-    return qualified is not None
-
-
-def _qualified(statement: str, context: Any) -> str | None:  # SQLAlchemy's execution context
-    """Return the statement with the schema in its casts, or None when it runs as it is."""
-    if _CAST.search(statement) is None:
-        return None
-    prefix = _prefixes.get(context.dialect)
-    if prefix is None:
-        prefix = _find_prefix(context)
-    return _CAST.sub(f"::{prefix}", statement) if prefix else None
-
-
-def _find_prefix(context: Any) -> str:  # as above
-    cursor = context.root_connection.connection.cursor()
+def _ask(context: Any) -> None:  # SQLAlchemy's execution context
+    dialect, connection = context.dialect, context.root_connection
+    cursor = connection.connection.cursor()
     try:
         cursor.execute(_SCHEMA)
-        row = cursor.fetchone()
+        schema, visible = cursor.fetchone()
+    except dialect.loaded_dbapi.Error:
+        if connection.in_transaction():
+            raise
+        connection.connection.rollback()  # while SQLAlchemy makes its first connection: a server without such a catalog
+        schema, visible = None, None
     finally:
         cursor.close()
-    if row is None:  # the extension is not there yet, so there is nothing to remember
-        return ""
-    prefix: str = row[0]
-    _prefixes[context.dialect] = prefix
-    return prefix
+    _asked.add(dialect)
+    named = schema_of(dialect)
+    # what one session had to have named stays named, though the search path of another leads there
+    if schema is not None and schema != named and (named is not None or not visible):
+        write_names_with(dialect, schema)
+        connection.engine.clear_compiled_cache()
 
 
 def _explain(context: ExceptionContext) -> SearchPathError | None:
     """Return what PostgreSQL cannot know: that the name exists, where the search path does not lead."""
     original: Any = context.original_exception  # of any driver
-    prefix = _prefixes.get(context.dialect)
-    told = str(original.__cause__ or original).splitlines()[0]  # asyncpg's own error is the cause of SQLAlchemy's
-    if not prefix or getattr(original, "sqlstate", None) not in _NOT_FOUND or _OF_PGVECTOR.search(told) is None:
+    state = sqlstate_of(original)
+    if state not in _NOT_FOUND:
         return None
-    schema = prefix[:-1]
+    told, found = _first_line(original), schema_of(context.dialect)
+    if _OF_PGVECTOR.search(told) is None and not (state == _NO_SCHEMA and found is not None and found in told):
+        return None
+    _asked.discard(context.dialect)  # another connection may have moved the extension, or this one its search path
+    was_named = state == _NO_SCHEMA or f"function {found}." in told or f" {found}.<" in told
+    if found is None or was_named:
+        return None
+    schema = context.dialect.identifier_preparer.quote(found)
     return SearchPathError(
         f"PostgreSQL did not find what pgvector brings: {told}. "
-        f"The extension is in the schema {schema}, which is not on the search path; only the casts round "
-        "parameters are written with their schema. "
-        f"Add the schema to the search path: ALTER ROLE your_role SET search_path = public, {schema}.",
+        f"The extension is in the schema {schema}, which is not on the search path; SQL that SQLAlchemy makes names "
+        "the schema by itself, SQL that is written as text does not. Write the schema in the text, "
+        f"or add it to the search path: ALTER ROLE your_role SET search_path = public, {schema}.",
         schema=schema,
     )
+
+
+def _first_line(error: Any) -> str:  # any driver's class
+    arguments = error.args
+    if arguments and isinstance(arguments[0], dict):  # pg8000: the fields by their letters in the protocol
+        return str(arguments[0]["M"])
+    return str(error.__cause__ or error).splitlines()[0]  # asyncpg's own error is the cause of SQLAlchemy's

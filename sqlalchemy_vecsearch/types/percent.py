@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.elements import BinaryExpression, ColumnElement
 
+from sqlalchemy_vecsearch.metrics import Metric
+from sqlalchemy_vecsearch.types.qualified_names import operator_with_schema
+
 if TYPE_CHECKING:
     from sqlalchemy.sql.compiler import SQLCompiler
 
@@ -32,4 +35,7 @@ def _percent_operation(element: _PercentOperation, compiler: SQLCompiler, **opti
     operator: Any = element.operator  # a custom_op
     left, right = (compiler.process(side, **options) for side in (element.left, element.right))
     doubled = compiler.dialect.paramstyle in _DOUBLED
-    return f"{left} {operator.opstring.replace('%', '%%' if doubled else '%')} {right}"
+    symbol = operator.opstring
+    if symbol == Metric.JACCARD.operator:
+        symbol = operator_with_schema(compiler.dialect, symbol)
+    return f"{left} {symbol.replace('%', '%%') if doubled else symbol} {right}"

@@ -10,7 +10,6 @@ from pgvector.sqlalchemy import SPARSEVEC as _SPARSEVEC
 from sqlalchemy.dialects.postgresql.base import ischema_names
 
 from sqlalchemy_vecsearch.types.adapters import SparsevecWire, teach_connections
-from sqlalchemy_vecsearch.types.extension_schema import qualify_casts
 from sqlalchemy_vecsearch.types.naming import NamedByColumn
 from sqlalchemy_vecsearch.types.sql import TypedParameter, driver_of
 from sqlalchemy_vecsearch.types.validation import SparseParts, checked_sparse
@@ -73,10 +72,8 @@ class SPARSEVEC(NamedByColumn, _SPARSEVEC):
         send: Callable[[SparseParts], Any] = sparse_text
         if driver_of(dialect) == "psycopg":
             teach_connections(dialect)
-            qualify_casts(dialect)
             send = _psycopg
         elif driver_of(dialect) == "asyncpg":
-            qualify_casts(dialect)
             send = _TextOrCodec
         dimensions = self.dim
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import searched_corpus
 import situations
-from sqlalchemy import create_engine, make_url
+from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.orm import Session
 
@@ -24,6 +24,20 @@ def situations_url(vecsearch_databases):
     url = vecsearch_databases.create()
     engine = create_engine(url)
     with engine.begin() as connection:
+        situations.fill(connection)
+    engine.dispose()
+    yield url
+    vecsearch_databases.drop(url)
+
+
+@pytest.fixture(scope="session")
+def outside_url(vecsearch_databases):
+    """Give the URL of a database with the same tables, whose extension is where the search path does not lead."""
+    url = vecsearch_databases.create(with_extension=False)
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text('CREATE SCHEMA "My Tools"'))
+        connection.execute(text('CREATE EXTENSION vector SCHEMA "My Tools"'))
         situations.fill(connection)
     engine.dispose()
     yield url

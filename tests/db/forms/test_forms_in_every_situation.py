@@ -4,7 +4,7 @@ import pytest
 from every_form import AGGREGATES, FORMS
 from situations import ROWS, SITUATIONS, Item
 from sqlalchemy import create_engine, make_url, select
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Session, joinedload, raiseload, selectinload
 
 from sqlalchemy_vecsearch import (
@@ -103,6 +103,39 @@ async def test_a_form_finds_the_same_rows_in_an_async_session(async_engine, want
     at = SITUATIONS[situation]
     async with AsyncSession(async_engine) as session:
         rows = found(await session.execute(FORMS[form](at)), form, at.seen)
+    assert rows == wanted[form]
+
+
+ELSEWHERE = ["a class", "a relationship, loaded by a join", "locked rows"]
+
+
+@pytest.fixture(scope="module", params=["psycopg", "psycopg2", "pg8000"])
+def outside_engine(request, outside_url):
+    engine = create_engine(make_url(outside_url).set(drivername=f"postgresql+{request.param}"))
+    yield engine
+    engine.dispose()
+
+
+@pytest.mark.parametrize("situation", ELSEWHERE)
+@pytest.mark.parametrize("form", FORMS)
+def test_a_form_finds_the_same_rows_where_the_search_path_does_not_lead_to_the_extension(
+    outside_engine, wanted, form, situation
+):
+    if refusal(form, situation):
+        return
+    at = SITUATIONS[situation]
+    with Session(outside_engine) as session:
+        assert found(session.execute(FORMS[form](at)), form, at.seen, unique=at.unique) == wanted[form]
+        assert found(session.execute(FORMS[form](at, exact=True)), form, at.seen, unique=at.unique) == wanted[form]
+
+
+@pytest.mark.parametrize("form", FORMS)
+async def test_an_async_session_finds_them_there_too(outside_url, wanted, form):
+    engine = create_async_engine(make_url(outside_url).set(drivername="postgresql+asyncpg"))
+    at = SITUATIONS["a class"]
+    async with AsyncSession(engine) as session:
+        rows = found(await session.execute(FORMS[form](at)), form, at.seen)
+    await engine.dispose()
     assert rows == wanted[form]
 
 

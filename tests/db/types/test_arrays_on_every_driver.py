@@ -31,6 +31,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import StatementError
 from sqlalchemy.ext.mutable import MutableList
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy.types import TypeDecorator
 
 from sqlalchemy_vecsearch.errors import DimensionError, VectorValueError
 from sqlalchemy_vecsearch.types import BIT, HALFVEC, SPARSEVEC, VECTOR
@@ -281,3 +282,21 @@ async def test_the_extension_may_be_outside_the_search_path(make_engine, bare_ur
         return
     async with engine.begin() as connection:
         await connection.run_sync(check)
+
+
+class Unchanged(TypeDecorator):
+    """A decorator that does nothing to values."""
+
+    impl = VECTOR
+    cache_ok = True
+
+
+def test_items_of_a_decorator_that_changes_no_values(run):
+    table = Table("item", MetaData(), Column("many", ARRAY(Unchanged(2))))
+
+    def check(connection):
+        table.create(connection)
+        connection.execute(insert(table), {"many": [[1, 2], None]})
+        assert connection.scalar(select(table.c.many)) == [[1, 2], None]
+
+    run(check)

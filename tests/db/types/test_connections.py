@@ -9,12 +9,10 @@ from pgvector import SparseVector
 from pgvector.asyncpg import register_vector as register_asyncpg
 from pgvector.psycopg import register_vector as register_psycopg
 from pgvector.psycopg2 import register_vector as register_psycopg2
-from sqlalchemy import Column, Integer, MetaData, Table, create_engine, event, insert, make_url, select, text, update
-from sqlalchemy.exc import ProgrammingError
-from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy import Column, Integer, MetaData, Table, create_engine, event, insert, make_url, select, text
+from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.pool import StaticPool
 
-from sqlalchemy_vecsearch import SearchPathError
 from sqlalchemy_vecsearch.types import BIT, HALFVEC, SPARSEVEC, VECTOR
 from sqlalchemy_vecsearch.types.adapters import VectorWire
 
@@ -131,93 +129,3 @@ def test_a_prepared_statement_survives_its_repetition(engine):
         round_trip(connection)
         statement = select(items.c.id).order_by(items.c.embedding.l2_distance([1, 2, 3])).limit(1)
         assert [connection.scalar(statement) for _ in range(12)] == [1] * 12
-
-
-OUTSIDE = [
-    'CREATE SCHEMA "My Tools"',
-    'CREATE EXTENSION vector SCHEMA "My Tools"',
-    'CREATE TABLE item (id serial PRIMARY KEY, embedding "My Tools".vector(3), '
-    '"array" "My Tools".vector(3), half "My Tools".halfvec(3), sparse "My Tools".sparsevec(3), bits bit(3))',
-]
-
-
-def write_and_read_outside(connection):
-    for statement in OUTSIDE:
-        connection.execute(text(statement))
-    connection.execute(insert(items), ROW)
-    connection.execute(insert(items), [ROW, ROW])
-    assert len(connection.execute(insert(items).returning(items.c.id), [ROW, ROW]).all()) == 2
-    connection.execute(update(items).values(half=[1, 2, 3]).where(items.c.id == 1))
-    row = connection.execute(select(items).where(items.c.id == 1)).one()
-    assert (row.embedding, row.half, row.sparse, row.bits) == ([0.1, 2, 3], [1, 2, 3], SparseVector({1: 2}, 3), "101")
-    assert row.array.tolist() == np.float32([0.1, 2, 3]).tolist()
-    with Session(connection) as session:
-        session.add_all([Entity(embedding=[1, 2, 3]), Entity(embedding=[4, 5, 6])])
-        session.flush()
-
-
-@pytest.mark.parametrize("driver", ["psycopg", "psycopg2", "pg8000"])
-def test_the_extension_may_be_outside_the_search_path(make_engine, bare_url, driver):
-    with make_engine(driver, url=bare_url).begin() as connection:
-        if driver in {"psycopg2", "pg8000"}:
-            connection.execute(text('SET search_path = public, "My Tools"'))
-        write_and_read_outside(connection)
-
-
-@pytest.mark.parametrize("driver", ["psycopg_async", "asyncpg"])
-async def test_the_extension_may_be_outside_the_search_path_of_async_drivers(make_engine, bare_url, driver):
-    async with make_engine(driver, url=bare_url).begin() as connection:
-        await connection.run_sync(write_and_read_outside)
-
-
-def search_outside(connection):
-    for statement in OUTSIDE:
-        connection.execute(text(statement))
-    connection.execute(insert(items), ROW)
-    nearest = select(items.c.id).order_by(items.c.embedding.l2_distance([1, 2, 3]))
-    with pytest.raises(SearchPathError) as caught, connection.begin_nested():
-        connection.execute(nearest)
-    assert str(caught.value) == (
-        'PostgreSQL did not find what pgvector brings: operator does not exist: "My Tools".vector <-> "My Tools".vector. '
-        'The extension is in the schema "My Tools", which is not on the search path; only the casts round parameters are '
-        "written with their schema. "
-        'Add the schema to the search path: ALTER ROLE your_role SET search_path = public, "My Tools".'
-    )
-    assert caught.value.schema == '"My Tools"'
-    for other in ("SELECT no_function(1)", "SELECT 1::no_type", "SELECT * FROM no_table"):
-        with pytest.raises(ProgrammingError), connection.begin_nested():
-            connection.execute(text(other))
-    connection.execute(text('SET search_path = public, "My Tools"'))
-    assert connection.scalars(nearest).all() == [1]
-
-
-def test_a_search_says_where_the_extension_is(make_engine, bare_url):
-    with make_engine("psycopg", url=bare_url).begin() as connection:
-        search_outside(connection)
-
-
-@pytest.mark.parametrize("driver", ["psycopg_async", "asyncpg"])
-async def test_a_search_says_where_the_extension_is_on_async_drivers(make_engine, bare_url, driver):
-    async with make_engine(driver, url=bare_url).begin() as connection:
-        await connection.run_sync(search_outside)
-
-
-def test_the_catalog_is_asked_once_for_an_engine(engine):
-    asked = []
-    with engine.begin() as connection:
-        items.create(connection)
-        driver_connection = connection.connection.driver_connection
-        driver_connection.cursor_factory = type(
-            "Listening",
-            (psycopg.Cursor,),
-            {
-                "execute": lambda self, query, *rest, **more: (
-                    asked.append(query),
-                    super(type(self), self).execute(query, *rest, **more),
-                )[1]
-            },
-        )
-        for _ in range(3):
-            connection.execute(insert(items), ROW)
-    assert len([query for query in asked if "pg_extension" in str(query)]) == 1
-    assert len(asked) == 4

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy.exc import DBAPIError
 
-from alembic_ops.problems import explained, sqlstate_of
+from alembic_ops.problems import explained
 
 
 class PsycopgError(Exception):
@@ -65,9 +65,3 @@ def test_each_cause_is_explained_in_three_sentences(message, code, words):
     error = explained(wrapped(PsycopgError(message, code)), wish="create ix", name="ix")
     assert str(error) == words
     assert (error.name, error.sqlstate) == ("ix", code)
-
-
-def test_every_driver_tells_its_code():
-    assert sqlstate_of(wrapped(PsycopgError("x", "57014"))) == "57014"
-    assert sqlstate_of(wrapped(Exception({"C": "55P03", "M": "canceling"}))) == "55P03"
-    assert sqlstate_of(wrapped(Exception("x"))) is None
