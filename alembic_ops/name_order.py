@@ -59,7 +59,8 @@ class _Order:
             operation = self.moving.pop()
         else:
             self._take_out(operation)
-        self.placed.append(operation)
+        if not (isinstance(operation, ModifyTableOps) and operation.is_empty()):
+            self.placed.append(operation)
 
     def _take_out(self, operation: MigrateOperation) -> None:
         self.pending[:] = [one for one in self.pending if one is not operation]

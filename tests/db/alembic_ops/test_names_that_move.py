@@ -1,8 +1,8 @@
 """Names of indexes that go from one index to another within a revision: PostgreSQL has each only once in a schema."""
 
 import pytest
-from item_models import ix, models
-from sqlalchemy import Column, Index, MetaData, String
+from item_models import half, ix, models
+from sqlalchemy import Column, Index, MetaData, String, text
 from sqlalchemy.exc import IntegrityError
 
 CREATE, DROP, RENAME = "create_vector_index", "drop_vector_index", "rename_vector_index"
@@ -43,6 +43,28 @@ def test_a_name_is_free_before_another_index_takes_it(project, case):
     old.create_all(project.engine)
     project.metadata = new
     project.cycle(*operations, rows=ROWS if "items" in old.tables else None)
+
+
+RENAMED_TABLE = """\
+def upgrade() -> None:
+    op.rename_table("items", "others")
+
+
+def downgrade() -> None:
+    op.rename_table("others", "items")
+"""
+
+
+def test_a_table_that_is_renamed_by_hand_keeps_its_rows_and_its_index(project):
+    models(ix(), half()).create_all(project.engine)
+    project.metadata = models(ix(), half(), name="others")
+    project.cycle(
+        "create_table", DROP, CREATE, DROP, CREATE, "drop_table",
+        rows=ROWS,
+        edit=lambda source: source.partition("def upgrade()")[0] + RENAMED_TABLE,
+    )  # fmt: skip
+    with project.engine.connect() as connection:
+        assert connection.scalar(text("SELECT count(embedding) FROM others")) == 20
 
 
 def test_names_in_two_schemas_do_not_meet(project):

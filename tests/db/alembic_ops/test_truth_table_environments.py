@@ -153,17 +153,19 @@ def test_an_operation_in_an_autocommit_block_by_hand(project, make_engine, drive
     )
 
 
+CONFIGURE = "        context.configure(connection="
+LOCK = '        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(1)")\n'
+COMMIT = "        connection.commit()\n"
+
+
 def test_a_statement_before_configure_is_an_error_and_changes_nothing(project):
     env = project.folder / "env.py"
-    lock = (
-        '        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(1)")\n        context.configure(connection='
-    )
+    sound = env.read_text()
     models().create_all(project.engine)
     project.metadata = models(ix())
-    project.autogenerate()
+    revision = project.autogenerate()
     before = project.catalog()
-    sound = env.read_text()
-    env.write_text(sound.replace("        context.configure(connection=", lock))
+    env.write_text(sound.replace(CONFIGURE, LOCK + CONFIGURE))
     with pytest.raises(ExternalTransactionError) as caught:
         project.upgrade()
     assert str(caught.value) == (
@@ -173,15 +175,13 @@ def test_a_statement_before_configure_is_an_error_and_changes_nothing(project):
         "Call connection.commit() before context.configure() in env.py, or write concurrently=False, which blocks"
         " writers for the whole build."
     )
+    revision.path.write_text(revision.whole.replace("    op.create_vector_index(", BLOCK.replace(r"\1", "create")))
+    with pytest.raises(AssertionError):  # Alembic's own, before it lets the operation run
+        project.upgrade()
     assert project.catalog() == before
-    env.write_text(
-        sound.replace(
-            "        context.configure(connection=",
-            lock.replace("        context", "        connection.commit()\n        context"),
-        )
-    )
-    project.upgrade()
-    assert project.proposes_nothing()
+    revision.path.unlink()
+    env.write_text(sound.replace(CONFIGURE, LOCK + COMMIT + CONFIGURE))
+    project.cycle("create_vector_index", rows=ROWS)
 
 
 def test_a_read_only_server_is_said_and_nothing_is_proposed(project, make_engine):

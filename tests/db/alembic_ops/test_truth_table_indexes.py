@@ -3,6 +3,7 @@
 import pytest
 from pgvector.sqlalchemy import BIT, HALFVEC, SPARSEVEC, VECTOR
 from sqlalchemy import Column, Index, Integer, MetaData, String, Table, cast, func, literal_column, text
+from sqlalchemy.exc import InternalError
 
 from alembic_ops.errors import BuildError
 
@@ -229,6 +230,8 @@ def test_an_index_that_create_all_passes_over_is_proposed(project):
 
 def test_an_index_that_is_concurrent_in_the_model_is_built_plainly_with_its_table(project):
     project.metadata = models(ix(concurrently=True))
+    with pytest.raises(InternalError, match="CREATE INDEX CONCURRENTLY cannot run inside a transaction block"):
+        project.metadata.create_all(project.engine)
     revision = project.cycle("create_table", CREATE)
     assert "concurrently=False" in revision.upgrade
 

@@ -70,6 +70,11 @@ def test_a_drop_by_alembic_leaves_its_table_and_can_be_run_again():
     assert (third.ops, other.if_exists) == ([other], None)
 
 
+def test_a_table_with_no_other_changes_is_left_out():
+    table = changed("items", DropIndexOp("a", "items"))
+    assert [type(one) for one in ordered(create("a"), table)] == [ModifyTableOps, CreateVectorIndexOp]
+
+
 def test_an_index_of_alembic_waits_for_ours():
     table = changed("items", CreateIndexOp("a", "items", ["kind"]))
     assert ordered(table, drop("a", "others")) == [drop("a", "others"), table]
