@@ -247,7 +247,7 @@ def test_tables_are_reflected(outside):
             "many": types["many"],
         }
         again = Table("item", MetaData(), autoload_with=connection)
-        connection.execute(insert(again), ROW)
+        connection.execute(insert(again), {name: value for name, value in ROW.items() if name != "bits"})
         assert connection.scalars(select(again.c.id).order_by(again.c.half.l2_distance([1, 2, 3]))).all() == [1]
         automapped = automap_base()
         automapped.prepare(autoload_with=connection)
