@@ -71,9 +71,24 @@ def begin(context: AutogenContext, upgrade_ops: UpgradeOps) -> PriorityDispatchR
     hidden = None if extension.visible else extension.schema
     if hidden is not None:
         recognise_types_of_schema(context.connection.dialect, hidden)
+        _compare_defaults_with(extension, context)
     render_types_with_imports(context, schema=hidden)
     _hide_vector_indexes(context)
     return PriorityDispatchResult.CONTINUE
+
+
+def _compare_defaults_with(extension: InstalledExtension, context: AutogenContext) -> None:
+    """Let the server compare two defaults of a vector column, which Alembic asks it for, where it finds their ``=``."""
+    connection = context.connection
+    assert connection is not None
+    impl: Any = context.migration_context.impl  # the attribute of one instance is replaced
+    stock: Callable[..., bool] = impl.compare_server_default
+
+    def compare(*columns_and_defaults: Any) -> bool:  # the arguments are Alembic's affair
+        with extension_in_search_path(connection, extension):
+            return stock(*columns_and_defaults)
+
+    impl.compare_server_default = compare
 
 
 def _hide_vector_indexes(context: AutogenContext) -> None:

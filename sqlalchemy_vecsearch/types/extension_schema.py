@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any, Final
-from weakref import WeakSet
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import event
 from sqlalchemy.dialects.postgresql.base import PGDialect
@@ -33,7 +33,7 @@ _NO_SCHEMA: Final = "3F000"
 _NOT_FOUND: Final = frozenset({"42883", "42704", _NO_SCHEMA})  # the first two: an operator or function; a type
 _OF_PGVECTOR: Final = re.compile(r"vector|halfvec|sparsevec|binary_quantize|bit_\w+_ops|<~>|<%>")
 
-_asked: Final[WeakSet[Dialect]] = WeakSet()
+_looks: Final[WeakKeyDictionary[Dialect, bool]] = WeakKeyDictionary()  # to whether the extension was there
 
 
 def find_extensions() -> None:
@@ -41,23 +41,30 @@ def find_extensions() -> None:
 
     One catalog query runs for an engine, at its first connection, beside those of SQLAlchemy; another after each
     ``CREATE``, ``ALTER`` or ``DROP EXTENSION`` that runs on the engine, and after an error that says that something of
-    pgvector is not there. Any other statement pays about half a microsecond.
+    pgvector is not there. Any other statement pays about half a microsecond. While a database has no extension, the
+    question is asked again before each query of the catalog, such as those of ``create_all`` and of reflection.
     """
-    if not event.contains(PGDialect, "do_execute", _ask_before_the_first):
-        event.listen(PGDialect, "do_execute", _ask_before_the_first)
+    if not event.contains(PGDialect, "do_execute", _ask_in_time):
+        event.listen(PGDialect, "do_execute", _ask_in_time)
         event.listen(PGDialect, "handle_error", _explain)
 
 
-def _ask_before_the_first(cursor: Any, statement: str, parameters: Any, context: Any) -> bool:  # a driver's cursor
+def _ask_in_time(cursor: Any, statement: str, parameters: Any, context: Any) -> bool:  # a driver's cursor
     """Ask before SQLAlchemy's own first statement, when nothing is compiled, and after one that moves an extension."""
-    if context.dialect not in _asked:
-        if not statement.startswith("ROLLBACK"):  # after an error nothing else runs
-            _ask(context)
-    elif ("xtension" in statement or "XTENSION" in statement) and _MOVES_AN_EXTENSION.search(statement):
+    was_there = _looks.get(context.dialect)
+    if not was_there and _should_ask(statement, asked=was_there is not None):
+        _ask(context)
+    if ("xtension" in statement or "XTENSION" in statement) and _MOVES_AN_EXTENSION.search(statement):
         context.dialect.do_execute(cursor, statement, parameters, context)
         _ask(context)
         return True
     return False
+
+
+def _should_ask(statement: str, *, asked: bool) -> bool:
+    if asked:
+        return "pg_catalog." in statement
+    return not statement.startswith("ROLLBACK")  # after an error nothing else runs
 
 
 def _ask(context: Any) -> None:  # SQLAlchemy's execution context
@@ -73,7 +80,7 @@ def _ask(context: Any) -> None:  # SQLAlchemy's execution context
         schema, visible = None, None
     finally:
         cursor.close()
-    _asked.add(dialect)
+    _looks[dialect] = schema is not None
     named = schema_of(dialect)
     # what one session had to have named stays named, though the search path of another leads there
     if schema is not None and schema != named and (named is not None or not visible):
@@ -90,7 +97,7 @@ def _explain(context: ExceptionContext) -> SearchPathError | None:
     told, found = _first_line(original), schema_of(context.dialect)
     if _OF_PGVECTOR.search(told) is None and not (state == _NO_SCHEMA and found is not None and found in told):
         return None
-    _asked.discard(context.dialect)  # another connection may have moved the extension, or this one its search path
+    _looks.pop(context.dialect, None)  # another connection may have moved the extension, or this one its search path
     was_named = state == _NO_SCHEMA or f"function {found}." in told or f" {found}.<" in told
     if found is None or was_named:
         return None

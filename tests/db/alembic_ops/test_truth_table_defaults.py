@@ -157,3 +157,21 @@ def test_a_column_that_is_generated_on_one_side_only_is_named(project, case):
     with pytest.warns(VectorMigrationWarning) as caught:
         assert project.proposes_nothing()
     assert {str(one.message) for one in caught} == {expected}
+
+
+def test_server_defaults_are_compared_where_the_search_path_does_not_lead_to_the_extension(bare_project):
+    project = bare_project
+    project.options = {"compare_server_default": True}
+    project.execute("CREATE SCHEMA ext")
+    project.execute("CREATE EXTENSION vector SCHEMA ext")
+    project.metadata = models(VECTOR(3), server_default="[1,2,3]")
+    project.metadata.create_all(project.engine)
+    project.metadata = models(VECTOR(3), server_default="[1, 2, 3.0]")
+    assert project.proposes_nothing()
+    project.metadata = models(VECTOR(3), server_default="[1,2,4]")
+    with project.engine.connect() as connection:
+        configured = MigrationContext.configure(connection, opts={"compare_server_default": True})
+        with pytest.warns(VectorMigrationWarning):
+            ((change,),) = compare_metadata(configured, project.metadata)
+        assert change[0] == "modify_default"
+        assert connection.scalar(text("SHOW search_path")) == '"$user", public'

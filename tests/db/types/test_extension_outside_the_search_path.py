@@ -351,6 +351,21 @@ def test_an_engine_knows_of_an_extension_that_another_one_made_after_an_error(ma
         assert connection.execute(query).all() == []
 
 
+def test_an_engine_that_makes_or_reflects_tables_knows_of_an_extension_that_another_one_made(make_engine, bare_url):
+    early, late, other = (make_engine(url=bare_url) for _ in range(3))
+    for engine in (early, late):
+        with engine.connect() as connection:
+            connection.execute(text("SELECT 1"))
+    with other.begin() as connection:
+        for statement in CREATED:
+            connection.execute(text(statement))
+    items.metadata.create_all(early)
+    again = Table("item", MetaData(), autoload_with=late)
+    with late.begin() as connection:
+        connection.execute(insert(again), {"embedding": [1, 2, 3]})
+        assert connection.scalar(select(again.c.embedding.l2_distance([1, 2, 3]))) == 0
+
+
 def test_a_session_that_leaves_the_path_of_the_extension_is_noticed_after_an_error(engine):
     items.metadata.create_all(engine)
     query = select(items.c.embedding.l2_distance([1, 2, 3]))
