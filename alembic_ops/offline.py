@@ -13,6 +13,7 @@ from alembic_ops.operations import (
     UpdateVectorExtensionOp,
 )
 from alembic_ops.plan import IndexOperation, replacement_name
+from alembic_ops.quoting import dollar_quoted
 from alembic_ops.statements import qualified_name, statement
 from alembic_ops.steps import BuildIndex, DropIndex, ReindexIndex, RenameIndex
 
@@ -161,7 +162,8 @@ def _valid_gate(preparer: IdentifierPreparer, schema: str | None, name: str) -> 
 
 def gate(condition: str, message: str) -> str:
     """Return a block that raises a message where a condition holds when it is run."""
-    return f"DO $gate$ BEGIN IF {condition} THEN RAISE EXCEPTION USING MESSAGE = {literal(message)}; END IF; END $gate$"
+    body = f"BEGIN IF {condition} THEN RAISE EXCEPTION USING MESSAGE = {literal(message)}; END IF; END"
+    return f"DO {dollar_quoted(body, tag='gate')}"
 
 
 def literal(value: str) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from alembic_ops.column_facts import COLUMNS, DEPENDENTS, INDEXES, PRIVILEGES, TABLE
 from alembic_ops.column_swap import column_renames, not_null_check
-from alembic_ops.quoting import DIALECT, PREPARER
+from alembic_ops.quoting import DIALECT, PREPARER, dollar_quoted
 from alembic_ops.statements import qualified_name
 from sqlalchemy_vecsearch.names import fitted
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["swap_script"]
 
 # What the operation carries online from name to name stops the script, which can not know the statements for it.
-_BLOCK: Final = """DO $swap$ DECLARE found text; pair record; home text; BEGIN
+_BLOCK: Final = """DECLARE found text; pair record; home text; BEGIN
     SELECT string_agg(description || ' uses ' || column_name, '; ') INTO found FROM ({dependents}) AS dependents;
     IF found IS NOT NULL THEN RAISE EXCEPTION USING MESSAGE = format({tied}, found); END IF;
 
@@ -56,7 +56,7 @@ _BLOCK: Final = """DO $swap$ DECLARE found text; pair record; home text; BEGIN
         EXECUTE format('ALTER INDEX %s.%I RENAME TO %I', home, pair.second, pair.first);
         EXECUTE format('ALTER INDEX %s.%I RENAME TO %I', home, {between}, pair.second);
     END LOOP;
-END $swap$"""
+END"""
 
 
 def swap_script(operation: SwapEmbeddingColumnsOp) -> list[str]:
@@ -79,7 +79,8 @@ def swap_script(operation: SwapEmbeddingColumnsOp) -> list[str]:
         dependents=_written(DEPENDENTS, **columns, ours=ours),
         **{name: "'" + value.replace("'", "''") + "'" for name, value in values.items()},
     )
-    return [f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE", block, *column_renames(operation)]
+    swap = f"DO {dollar_quoted(block, tag='swap')}"
+    return [f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE", swap, *column_renames(operation)]
 
 
 def _messages(operation: SwapEmbeddingColumnsOp) -> dict[str, str]:
