@@ -21,6 +21,7 @@ from alembic_ops.generated_columns import generate_anew, leave_generated_vectors
 from alembic_ops.index_comparison import ComparedTable, IndexComparison
 from alembic_ops.name_order import with_free_names
 from alembic_ops.proposals import arranged, propose
+from alembic_ops.quoting import PREPARER
 from alembic_ops.type_changes import compare_vector_type, recognise_types_of_schema
 from alembic_ops.type_rendering import render_types_with_imports
 from alembic_ops.way_back import commits_by_itself, way_back
@@ -198,8 +199,10 @@ def _warn_of_order_back(waiting: Sequence[IndexOperation]) -> None:
 def _warn_of_search_path(schema: str) -> None:
     warnings.warn(
         f"The vector extension is in the schema {schema!r}, which is not on the search path. "
-        "Revisions find it there when they run; queries and the output of --sql name its operators without a schema. "
-        f"Add {schema} to the search path: ALTER ROLE ... SET search_path, or options in the URL of the database.",
+        "Operations, scripts of --sql and engines find it there; online, SQL that is given as text, such as that of"
+        " Computed(), is sent as it is. "
+        f"Write the schema in such texts, or add it to the search path: ALTER ROLE ... SET search_path = public, "
+        f"{PREPARER.quote(schema)}.",
         VectorMigrationWarning,
         stacklevel=2,
     )

@@ -22,6 +22,7 @@ from alembic_ops.operations import (
     SwapVectorIndexOp,
     UpdateVectorExtensionOp,
 )
+from alembic_ops.script_path import lead_scripts_to_vectors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,3 +95,4 @@ def register() -> None:
         Operations.implementation_for(row.operation)(row.perform)
         renderers.dispatch_for(row.operation)(row.render)
     register_comparators()
+    lead_scripts_to_vectors()

@@ -51,6 +51,7 @@ class Project:
         self.engine_of_env = None
         self.metadata = None
         self.options = {}
+        self.options_of_psql = []
         self.output = io.StringIO()
         template = Path(alembic.__file__).parent / "templates" / "generic" / "script.py.mako"
         (folder / "versions").mkdir(parents=True)
@@ -160,7 +161,7 @@ class Project:
     def psql(self, script):
         program = shutil.which("psql") or str(installations()[0].folder / "bin" / "psql")
         url = self.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
-        command = [program, "--no-psqlrc", "-q", "-v", "ON_ERROR_STOP=1", "-d", url]
+        command = [program, "--no-psqlrc", "-q", "-v", "ON_ERROR_STOP=1", *self.options_of_psql, "-d", url]
         try:
             subprocess.run(command, input=script, text=True, check=True, capture_output=True)
         except subprocess.CalledProcessError as error:

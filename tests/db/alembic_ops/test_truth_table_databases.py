@@ -128,8 +128,9 @@ def test_an_extension_in_a_schema_outside_the_search_path_is_still_compared(bare
             (diff,) = compare_metadata(MigrationContext.configure(connection), project.metadata)
         assert [str(one.message) for one in caught] == [
             "The vector extension is in the schema 'ext', which is not on the search path. "
-            "Revisions find it there when they run; queries and the output of --sql name its operators without a schema. "
-            "Add ext to the search path: ALTER ROLE ... SET search_path, or options in the URL of the database."
+            "Operations, scripts of --sql and engines find it there; online, SQL that is given as text, such as that of"
+            " Computed(), is sent as it is. "
+            "Write the schema in such texts, or add it to the search path: ALTER ROLE ... SET search_path = public, ext."
         ]
         assert diff[0] == "alter_embedding_type"
         assert connection.scalar(text("SHOW search_path")) == '"$user", public'
