@@ -117,9 +117,11 @@ def _swap(operation: SwapVectorIndexOp, facts: Facts, done: Sequence[Step]) -> S
     if beside.builder is not None:
         return wait_for(beside)
     require_usable_replacement(operation, beside)
-    if found is None:
-        return RenameIndex(name=beside.name, new_name=operation.name, schema=beside.schema)
-    return _removal(operation, found)
+    if found is not None:
+        return _removal(operation, found)
+    # the parts first: while one of them waits for its name, the replacement is still there to be promoted
+    part = _renamed_part(operation.replacement, operation.name, facts)
+    return part or RenameIndex(name=beside.name, new_name=operation.name, schema=beside.schema)
 
 
 def _rebuild(operation: RebuildVectorIndexOp, facts: Facts, done: Sequence[Step]) -> Step:
@@ -153,14 +155,22 @@ def _rebuild_in_place(
     if found is None or (found.partitioned and not found.usable):
         step = missing_step(operation, operation.name, definition, facts, done)
         return Finished() if step is None else step
-    for partition in facts.partitions:
-        part = index_on(partition, partition_index_name(partition, replacement_name(operation.name)), facts)
-        if part is not None:
-            wished = partition_index_name(partition, operation.name)
-            return RenameIndex(name=part.name, new_name=wished, schema=part.schema)
+    part = _renamed_part(replacement_name(operation.name), operation.name, facts)
+    if part is not None:
+        return part
     if found.usable and any(isinstance(step, RenameIndex | BuildIndex) for step in done):
         return Finished()
     return reindex_step(operation, found, facts, done)
+
+
+def _renamed_part(name: str, new_name: str, facts: Facts) -> RenameIndex | None:
+    """Return the step that names the index of a partition after the new name of the whole, None when all are."""
+    for partition in facts.partitions:
+        part = index_on(partition, partition_index_name(partition, name), facts)
+        wished = partition_index_name(partition, new_name)
+        if part is not None and index_on(partition, wished, facts) is None:
+            return RenameIndex(name=part.name, new_name=wished, schema=part.schema)
+    return None
 
 
 def _removal(operation: IndexOperation, found: FoundIndex) -> Step:

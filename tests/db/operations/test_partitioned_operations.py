@@ -133,3 +133,13 @@ def test_a_script_that_blocks_writers_builds_and_drops_every_partition(alembic_p
     assert set(usable(catalog).values()) == {True}
     psql(alembic_project.sql(downgrade=True))
     assert usable(catalog) == {}
+
+
+def test_the_parts_of_a_swapped_index_go_by_its_name_so_that_it_can_be_swapped_again(alembic_project, catalog):
+    alembic_project.revision(CREATE)
+    for m in (12, 16):
+        alembic_project.revision(CREATE.replace('"ix"', '"ix_v2"').replace('"m": 8', f'"m": {m}'))
+        alembic_project.revision('op.swap_vector_index("ix", replacement="ix_v2", table_name="event")')
+        alembic_project.upgrade()
+        assert usable(catalog) == WISHED
+        assert all(f"(m='{m}')" in sql for sql, _ in catalog.indexes().values())

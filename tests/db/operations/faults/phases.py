@@ -155,6 +155,7 @@ PHASES = {
     ),
     (SWAP, PARTITIONED): (
         DROP_WHOLE,
+        index_lock("waits to rename a part", "document_1_ix_v2 RENAME", "document_1_ix_v2"),
         index_lock("waits to rename", "ix_v2 RENAME", "ix_v2"),
     ),
     (DROP, PARTITIONED): (DROP_WHOLE,),

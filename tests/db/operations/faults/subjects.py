@@ -92,14 +92,12 @@ class Operation:
         source: the body of the revision.
         before: name -> m of the indexes that it finds.
         m: of the index ix afterwards, None where there is none.
-        parts: after which index the parts of the result are called.
     """
 
     name: str
     source: str
     before: tuple[tuple[str, int], ...] = ()
     m: int | None
-    parts: str = "ix"
 
     def prepare(self, layout):
         """Return the statements that make what the operation finds, strangers included."""
@@ -114,7 +112,7 @@ class Operation:
         """Return name -> m of the indexes that the operation has made, all of them valid."""
         if self.m is None:
             return {}
-        _, *parts = layout.names(self.parts)
+        _, *parts = layout.names("ix")
         return dict.fromkeys(["ix", *parts], self.m)
 
 
@@ -138,7 +136,6 @@ SWAP = Operation(
     source='op.swap_vector_index("ix", replacement="ix_v2", table_name="document")',
     before=(("ix", 8), ("ix_v2", 12)),
     m=12,
-    parts="ix_v2",
 )
 DROP = Operation(name="drop", source='op.drop_vector_index("ix", "document")', before=(("ix", 8),), m=None)
 OPERATIONS = (CREATE, REINDEX, REBUILD, SWAP, DROP)

@@ -16,7 +16,7 @@ STATEMENTS = {
     (CREATE, PARTITIONED): 7,  # the whole, then each of three parts with its attachment
     (REINDEX, PARTITIONED): 2,  # each partition that has rows
     (REBUILD, PARTITIONED): 12,  # seven to build beside, drop, rename the whole and three parts
-    (SWAP, PARTITIONED): 2,
+    (SWAP, PARTITIONED): 5,  # drop, rename three parts and the whole
     (DROP, PARTITIONED): 1,
 }
 CASES = [
