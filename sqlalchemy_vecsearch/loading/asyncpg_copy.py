@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Column
 
-    from sqlalchemy_vecsearch.loading.encoding import RowStream
+    from sqlalchemy_vecsearch.loading.streams import RowStream
     from sqlalchemy_vecsearch.loading.target import CopyTarget, ServerColumn
 
 __all__ = ["copy_blocks", "copy_stream", "stand_in"]

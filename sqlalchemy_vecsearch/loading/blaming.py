@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 from sqlalchemy import insert
 from sqlalchemy.exc import StatementError
 
-from sqlalchemy_vecsearch.loading.encoding import refused_row
-from sqlalchemy_vecsearch.loading.refusals import refusal_of, refused_by_server
+from sqlalchemy_vecsearch.loading.refusals import refusal_of, refused_by_server, refused_row
 from sqlalchemy_vecsearch.loading.staging import create_stage, stage_of, table_like
 from sqlalchemy_vecsearch.loading.transactions import attempt, run
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sqlalchemy.types import Boolean, Float, Integer
 
 from sqlalchemy_vecsearch.errors import VectorValueError
-from sqlalchemy_vecsearch.loading.encoding import refused_row
+from sqlalchemy_vecsearch.loading.refusals import refused_row
 from sqlalchemy_vecsearch.loading.sparse_blocks import SparseRows, sparse_rows, spliced
 from sqlalchemy_vecsearch.types.validation import checked_dense, checked_sparse
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy_vecsearch.loading.target import CopyTarget, ServerColumn
 
-__all__ = ["HEADER", "TRAILER", "blocks", "whole_arrays"]
+__all__ = ["HEADER", "TRAILER", "block", "blocks", "whole_array", "whole_arrays"]
 
 # https://www.postgresql.org/docs/current/sql-copy.html, "Binary Format"
 HEADER: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
@@ -38,7 +38,7 @@ _PLAIN_TYPES: Final = (Integer, Float, Boolean)  # classes whose values go to th
 def whole_arrays(target: CopyTarget, given: Sequence[Any]) -> list[Array] | None:
     """Return an array for each column when all of them can be sent as arrays and have no NULL, else None."""
     arrays = [
-        _whole_array(column, server, values)
+        whole_array(column, server, values)
         for column, server, values in zip(target.declared, target.server, given, strict=True)
     ]
     return [array for array in arrays if array is not None] if all(array is not None for array in arrays) else None
@@ -50,35 +50,50 @@ def blocks(target: CopyTarget, arrays: Sequence[Array], advance: Callable[[int],
     Raises:
         LoadingError: a vector is not finite or has the wrong length.
     """
-    record = np.dtype([("count", ">i2"), *_fields(target, arrays)])
     yield HEADER
     for start in range(0, arrays[0].shape[0], _ROWS):
         parts = [array[start : start + _ROWS] for array in arrays]
-        block = np.zeros(parts[0].shape[0], dtype=record)
-        block["count"] = len(arrays)
-        inserts: list[tuple[int, SparseRows]] = []
-        for number, (server, part) in enumerate(zip(target.server, parts, strict=True)):
-            values = part
-            if server.is_dense:
-                _check_vectors(target, server, part, start)
-            if server.is_bits:
-                values = np.packbits(part, axis=1)
-            if part.ndim > 1:
-                block[f"dimensions_{number}"] = part.shape[1]
-            block[f"length_{number}"] = _length(record, number)
-            if server.is_sparse:
-                rows = sparse_rows(part)
-                _check_sparse(target, server, part, rows, start)
-                values = rows.counts
-                block[f"length_{number}"] += 8 * values
-                inserts.append((_end(record, number), rows))
-            block[f"value_{number}"] = values
-        yield spliced(block, inserts) if inserts else block.tobytes()
-        advance(len(block))
+        yield block(target, parts, start)
+        advance(parts[0].shape[0])
     yield TRAILER
 
 
-def _whole_array(column: Column[Any], server: ServerColumn, values: Any) -> Array | None:
+def block(target: CopyTarget, parts: Sequence[Array], start: int) -> bytes:
+    """Return rows in the binary COPY format, without its header and trailer.
+
+    Args:
+        target: where they go.
+        parts: an array for each column.
+        start: the number of the first row, for errors.
+
+    Raises:
+        LoadingError: a vector is not finite or has the wrong length.
+    """
+    record = np.dtype([("count", ">i2"), *_fields(target, parts)])
+    rows = np.zeros(parts[0].shape[0], dtype=record)
+    rows["count"] = len(parts)
+    inserts: list[tuple[int, SparseRows]] = []
+    for number, (server, part) in enumerate(zip(target.server, parts, strict=True)):
+        values = part
+        if server.is_dense:
+            _check_vectors(target, server, part, start)
+        if server.is_bits:
+            values = np.packbits(part, axis=1)
+        if part.ndim > 1:
+            rows[f"dimensions_{number}"] = part.shape[1]
+        rows[f"length_{number}"] = _length(record, number)
+        if server.is_sparse:
+            elements = sparse_rows(part)
+            _check_sparse(target, server, part, elements, start)
+            values = elements.counts
+            rows[f"length_{number}"] += 8 * values
+            inserts.append((_end(record, number), elements))
+        rows[f"value_{number}"] = values
+    return spliced(rows, inserts) if inserts else rows.tobytes()
+
+
+def whole_array(column: Column[Any], server: ServerColumn, values: Any) -> Array | None:
+    """Return the values of one column as an array that says the same, or None when there is none."""
     if server.is_sparse and getattr(values, "format", None) == "csr":
         return values if values.ndim == 2 else None  # noqa: PLR2004  # an array of scipy
     if server.is_dense or server.is_sparse:

@@ -11,13 +11,13 @@ from sqlalchemy.orm import Session
 
 from sqlalchemy_vecsearch.errors import LoadingError
 from sqlalchemy_vecsearch.loading.blocks import blocks, whole_arrays
-from sqlalchemy_vecsearch.loading.encoding import RowStream
 from sqlalchemy_vecsearch.loading.inserting import load_by_insert
 from sqlalchemy_vecsearch.loading.merging import merge
 from sqlalchemy_vecsearch.loading.progress import Progress, reporting
 from sqlalchemy_vecsearch.loading.refusals import refusal_of, refused_by_server
 from sqlalchemy_vecsearch.loading.rows import Source, open_source
 from sqlalchemy_vecsearch.loading.staging import OnConflict, check_on_conflict, create_stage, stage_of
+from sqlalchemy_vecsearch.loading.streams import RowStream
 from sqlalchemy_vecsearch.loading.target import CopyTarget, find_target, table_of
 from sqlalchemy_vecsearch.loading.transactions import all_or_nothing, run
 

@@ -6,13 +6,12 @@ import ipaddress
 import math
 import operator
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from sqlalchemy.types import TypeDecorator
 
-from sqlalchemy_vecsearch.errors import LoadingError, VectorValueError
 from sqlalchemy_vecsearch.types import BIT
 from sqlalchemy_vecsearch.types.decorators import before_sending
 from sqlalchemy_vecsearch.types.validation import checked_bits, checked_dense, checked_sparse
@@ -22,13 +21,11 @@ if TYPE_CHECKING:
     from sqlalchemy import Column
     from sqlalchemy.engine import Dialect
 
-    from sqlalchemy_vecsearch.loading.rows import Row
     from sqlalchemy_vecsearch.loading.target import CopyTarget, ServerColumn
 
-__all__ = ["RowStream", "encoders", "refused_row"]
+__all__ = ["Encoder", "encoders"]
 
 _SINGLE_LIMIT: Final = 3.4028235677973366e38  # half a step beyond the largest float32, which is where infinity begins
-_REMEDY: Final = "COPY sends exactly that type and casts nothing, so convert the value first."
 
 Encoder: TypeAlias = Callable[[Any], Any]  # any value of the caller to any value of the driver
 
@@ -88,74 +85,6 @@ _EXACT: Final[Mapping[str, Encoder]] = {
     "inet": _exact_address,
     "cidr": ipaddress.ip_network,
 }
-
-
-class RowStream:
-    """The encoded rows of one load.
-
-    Attributes:
-        position: the number of the last row that was handed out, counted from 0.
-        failure: the error that ended the rows, None as long as there is none.
-    """
-
-    def __init__(
-        self, rows: Iterator[Row], target: CopyTarget, dialect: Dialect, advance: Callable[[int], None]
-    ) -> None:
-        self.position = -1
-        self.failure: Exception | None = None
-        self._rows = rows
-        self._target = target
-        self._encoders = encoders(target, dialect)
-        self._advance = advance
-
-    def __iter__(self) -> Iterator[list[Any]]:
-        try:
-            yield from self._encoded()
-        except Exception as error:
-            self.failure = error
-            raise
-
-    def _encoded(self) -> Iterator[list[Any]]:
-        pending = 0
-        plan = self._encoders
-        for row in self._rows:
-            self.position += 1
-            try:
-                encoded = [value if encode is None else encode(value) for encode, value in zip(plan, row, strict=True)]
-            except Exception as error:  # whatever a type of the application raises for a value
-                raise self._explained(row, error) from error
-            yield encoded
-            pending += 1
-            if pending == 1000:  # noqa: PLR2004  # often enough for an eye, seldom enough for the clock
-                self._advance(pending)
-                pending = 0
-        self._advance(pending)
-
-    def refused(self, column: str | None, error: Exception) -> LoadingError:
-        """Return the error for the row that was handed out last; the column is None when it is not known."""
-        return refused_row(self._target, self.position, column, error)
-
-    def _explained(self, row: Row, error: Exception) -> LoadingError:
-        for encode, value, column in zip(self._encoders, row, self._target.declared, strict=True):
-            try:
-                if encode is not None:
-                    encode(value)
-            except Exception as found:  # noqa: BLE001  # the same as above, now for one column
-                return self.refused(column.name, found)
-        return self.refused(None, error)
-
-
-def refused_row(
-    target: CopyTarget, position: int, column: str | None, error: Exception, *, remedy: str = _REMEDY
-) -> LoadingError:
-    """Return the error that names the row and column of a value that cannot be loaded."""
-    start = f"Row {position} stopped the load into {target.table.name!r}, and none of its rows is in the table. "
-    if isinstance(error, VectorValueError):
-        return LoadingError(start + str(error), row=position, column=column)
-    place = "One of its values" if column is None else f"The value of {column!r}"
-    return LoadingError(
-        f"{start}{place} does not fit the type of the column: {error}. {remedy}", row=position, column=column
-    )
 
 
 def encoders(target: CopyTarget, dialect: Dialect) -> list[Encoder | None]:

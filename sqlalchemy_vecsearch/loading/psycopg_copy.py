@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from psycopg.abc import Buffer
     from sqlalchemy import Column
 
-    from sqlalchemy_vecsearch.loading.encoding import RowStream
+    from sqlalchemy_vecsearch.loading.streams import RowStream
     from sqlalchemy_vecsearch.loading.target import CopyTarget, ServerColumn
 
 __all__ = ["copy_blocks", "copy_stream", "lacks_dumper", "stand_in"]
@@ -69,7 +69,10 @@ def copy_stream(driver_connection: Any, target: CopyTarget, stream: RowStream) -
         with cursor.copy(statement) as copy:
             copy.set_types(oids)
             write = copy.write_row
-            for row in stream:
+            for row in stream.blocks_and_rows():
+                if isinstance(row, bytes):
+                    copy.write(row)
+                    continue
                 try:
                     write(row)
                 except Exception as error:
@@ -83,7 +86,10 @@ async def _copy_stream_async(
         oids = _prepare(cursor.adapters, target)
         async with cursor.copy(statement.encode()) as copy:
             copy.set_types(oids)
-            for row in stream:
+            for row in stream.blocks_and_rows():
+                if isinstance(row, bytes):
+                    await copy.write(row)
+                    continue
                 try:
                     await copy.write_row(row)
                 except Exception as error:

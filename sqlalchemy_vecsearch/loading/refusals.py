@@ -8,17 +8,20 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy.exc import DBAPIError
 
-from sqlalchemy_vecsearch.errors import LoadingError
+from sqlalchemy_vecsearch.errors import LoadingError, VectorValueError
 
 if TYPE_CHECKING:
     from sqlalchemy_vecsearch.loading.target import CopyTarget
 
-__all__ = ["Refusal", "refusal_of", "refused_by_server"]
+__all__ = ["Refusal", "refusal_of", "refused_by_server", "refused_row"]
 
 _COPY_LINE: Final = re.compile(r"^COPY .+?, line (\d+)(?:, column (.+?))?(?::.*)?$", re.MULTILINE)
 _KEY: Final = re.compile(r"^Key \(([^,()]+)\)=")
 _UNIQUE_VIOLATION: Final = "23505"
 _DATA_CLASSES: Final = ("22", "23", "P0")  # data exceptions, integrity constraints, errors that triggers raise
+
+
+_REMEDY: Final = "COPY sends exactly that type and casts nothing, so convert the value first."
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,19 @@ def refused_by_server(target: CopyTarget, refusal: Refusal) -> LoadingError:
         f"{remedy}",
         row=refusal.row,
         column=refusal.column,
+    )
+
+
+def refused_row(
+    target: CopyTarget, position: int, column: str | None, error: Exception, *, remedy: str = _REMEDY
+) -> LoadingError:
+    """Return the error that names the row and column of a value that cannot be loaded."""
+    start = f"Row {position} stopped the load into {target.table.name!r}, and none of its rows is in the table. "
+    if isinstance(error, VectorValueError):
+        return LoadingError(start + str(error), row=position, column=column)
+    place = "One of its values" if column is None else f"The value of {column!r}"
+    return LoadingError(
+        f"{start}{place} does not fit the type of the column: {error}. {remedy}", row=position, column=column
     )
 
 

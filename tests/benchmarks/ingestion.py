@@ -61,13 +61,13 @@ def _forms(engine, storage, type_name, vectors, dimensions):
             session.add_all([entity(embedding=value) for value in values])
             session.commit()
 
-    def dict_rows(_):
+    def dict_rows(values):
         with engine.begin() as connection:
             ids = numbers.tolist()
             ours.copy_rows(
                 connection,
                 our_table,
-                ({"id": i, "embedding": value} for i, value in zip(ids, our_rows, strict=True)),
+                ({"id": i, "embedding": value} for i, value in zip(ids, values, strict=True)),
             )
 
     def columns(_):
@@ -81,12 +81,21 @@ def _forms(engine, storage, type_name, vectors, dimensions):
                 for block in _hand_written(storage, numbers, vectors):
                     copy.write(block)
 
+    other_values = {}
+    if storage == "bit":
+        lists = [row.tolist() for row in vectors]
+        other_values = {
+            "insert(), ours, text": lambda _: core(our_table, their_rows),
+            "copy_rows, dictionaries, text": lambda _: dict_rows(their_rows),
+            "copy_rows, dictionaries, lists": lambda _: dict_rows(lists),
+        }
     return {
         "insert(), pgvector.sqlalchemy": lambda _: core(theirs_table, their_rows),
         "insert(), ours": lambda _: core(our_table, our_rows),
         "add_all(), pgvector.sqlalchemy": lambda _: add_all(their_class, their_rows),
         "add_all(), ours": lambda _: add_all(our_class, our_rows),
-        "copy_rows, dictionaries": dict_rows,
+        "copy_rows, dictionaries": lambda _: dict_rows(our_rows),
+        **other_values,
         "copy_rows, columns": columns,
         "psycopg write_row, register_vector": lambda _: _write_row(engine, storage, numbers, our_rows),
         "hand-written binary COPY": by_hand,
