@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy_vecsearch.errors import SearchPathError
 from sqlalchemy_vecsearch.sqlstates import sqlstate_of
 from sqlalchemy_vecsearch.types.qualified_names import schema_of, write_names_with
+from sqlalchemy_vecsearch.types.stale_casts import name_casts_of_compiled_statements
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect, ExceptionContext
@@ -85,7 +86,9 @@ def _ask(context: Any) -> None:  # SQLAlchemy's execution context
     # what one session had to have named stays named, though the search path of another leads there
     if schema is not None and schema != named and (named is not None or not visible):
         write_names_with(dialect, schema)
-        connection.engine.clear_compiled_cache()
+        if connection.in_transaction():  # else it is the first connection, and nothing is compiled
+            connection.engine.clear_compiled_cache()
+            name_casts_of_compiled_statements(dialect)
 
 
 def _explain(context: ExceptionContext) -> SearchPathError | None:

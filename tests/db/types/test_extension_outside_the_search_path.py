@@ -385,6 +385,39 @@ def test_a_session_that_leaves_the_path_of_the_extension_is_noticed_after_an_err
     assert "OPERATOR(public.<->)" in plain_sql(engine)
 
 
+@pytest.mark.parametrize("driver", ["psycopg", "psycopg2", "pg8000"])
+def test_mappers_that_have_compiled_their_statements_go_on_in_such_a_session(make_engine, driver):
+    class Base(DeclarativeBase):
+        pass
+
+    class Document(Base):
+        __tablename__ = "document"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        embedding: Mapped[list[float]] = mapped_column(VECTOR(3))
+        many: Mapped[list | None] = mapped_column(ARRAY(HALFVEC(2)))
+
+    def write(session):
+        session.add_all([Document(embedding=[1, 2, 3], many=[[1, 2]]), Document(embedding=[4, 5, 6])])
+        session.flush()
+        session.scalars(select(Document)).first().embedding = [7, 8, 9]
+        session.commit()
+
+    engine = make_engine(driver)
+    Base.metadata.create_all(engine)
+    with Session(engine) as session:
+        write(session)
+        session.execute(text("CREATE SCHEMA tenant"))
+        session.execute(text("CREATE TABLE tenant.document (LIKE document INCLUDING ALL)"))
+        session.execute(text("SET search_path = tenant"))
+        session.commit()
+        with pytest.raises(ProgrammingError):
+            session.execute(select(Document.embedding.l2_distance([1, 2, 3]))).all()
+        session.rollback()
+        session.execute(text("SELECT 1"))
+        write(session)
+        assert session.scalars(select(Document.embedding).order_by(Document.id)).all() == [[7, 8, 9], [4, 5, 6]]
+
+
 def test_an_extension_that_moves_is_followed(make_engine, bare_url):
     engine = make_engine(url=bare_url)
     with engine.begin() as connection:
