@@ -56,11 +56,11 @@ class _TypeRenderer:
         rendered: str | bool = self.users(kind, item, context) if self.users is not None else False
         if rendered is not False or kind != "type":
             return rendered
-        text = _rendered(item, context)
         if self.schema is None or not (is_embedding_type(item, context.dialect) and _is_of_the_extension(item)):
-            return text
+            return _rendered(item, context)
         context.imports.add("import alembic_ops")
-        return f"alembic_ops.InSchema({self.schema!r}, {text})"
+        here = item._variant_mapping.get(context.dialect.name, item)  # noqa: SLF001  # the public way copies the type
+        return f"alembic_ops.InSchema({self.schema!r}, {_rendered(here, context)})"
 
 
 def _is_of_the_extension(type_: Any) -> bool:  # Any: a type of any library
@@ -73,17 +73,17 @@ def _rendered(type_: Any, context: AutogenContext) -> str | bool:  # Any: a type
     if isinstance(type_, TypeDecorator) and not isinstance(type_, BIT) and is_embedding_type(type_, context.dialect):
         # a revision must not change with the app's own class, and need not import it
         return _rendered(type_.load_dialect_impl(context.dialect), context)
+    for class_ in type(type_).__mro__:  # the app's own class may inherit from a vector type
+        for package, home in _VECTOR_MODULES.items():
+            if class_.__module__ == package or class_.__module__.startswith(package + "."):
+                context.imports.add(f"import {home}")
+                return f"{home}.{class_.__name__}({_size(type_)})"
     module: str = type(type_).__module__
-    for package, home in _VECTOR_MODULES.items():
-        if module == package or module.startswith(package + "."):
-            context.imports.add(f"import {home}")
-            return f"{home}.{_with_arguments(type_)}"
     if module.partition(".")[0] in _IMPORTED_AS_THEY_ARE:
         context.imports.add(f"import {module}")
     return False
 
 
-def _with_arguments(type_: Any) -> str:
-    name = type(type_).__name__
+def _size(type_: Any) -> int | str:  # Any: likewise
     size = getattr(type_, "dim", None) if hasattr(type_, "dim") else getattr(type_, "length", None)
-    return f"{name}({'' if size is None else size})"
+    return "" if size is None else size
