@@ -1,5 +1,7 @@
 """Names of indexes that go from one index to another within a revision: PostgreSQL has each only once in a schema."""
 
+import re
+
 import pytest
 from item_models import half, ix, models
 from sqlalchemy import Column, Index, MetaData, String, text
@@ -43,6 +45,15 @@ def test_a_name_is_free_before_another_index_takes_it(project, case):
     old.create_all(project.engine)
     project.metadata = new
     project.cycle(*operations, rows=ROWS if "items" in old.tables else None)
+
+
+def test_a_name_is_free_in_batches_too(project):
+    project.options = {"render_as_batch": True}
+    models(btree(), btree("ix_kind")).create_all(project.engine)
+    project.metadata = models(ix())
+    revision = project.cycle(CREATE, rows=ROWS)
+    first, second = re.findall(r"batch_op.drop_index\(.*|op.create_vector_index", revision.upgrade)[:2]
+    assert (first, second) == ("batch_op.drop_index(batch_op.f('ix_e'), if_exists=True)", "op.create_vector_index")
 
 
 RENAMED_TABLE = """\

@@ -138,9 +138,11 @@ BLOCK = """\
         op.\\1_vector_index("""
 
 
-@pytest.mark.parametrize("driver", ["psycopg", "psycopg2", "pg8000"])
+@pytest.mark.parametrize("driver", ["psycopg", "psycopg2", "pg8000", "psycopg_async", "asyncpg"])
 @pytest.mark.parametrize("per_migration", [False, True])
 def test_an_operation_in_an_autocommit_block_by_hand(project, make_engine, driver, per_migration):
+    if "async" in driver:
+        (project.folder / "env.py").write_text(ASYNC_ENV)
     models().create_all(project.engine)
     project.engine_of_env = make_engine(driver)
     project.options = {"transaction_per_migration": per_migration}
