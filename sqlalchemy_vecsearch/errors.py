@@ -5,6 +5,11 @@ Each message is three sentences: what happened, why, and what to do.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 __all__ = [
     "DeclarationError",
     "DimensionError",
@@ -76,12 +81,25 @@ class LoadingError(VecSearchError, ValueError):
     Attributes:
         row: the number of the row that is to blame, counted from 0; None when it is no single row.
         column: the name of the column that is to blame; None when it is no single column.
+        columns: the names of all columns of the rule that the row violates, such as those of a key; empty when they
+            are not known.
+        constraint: the name of the constraint or unique index that the row violates, None when there is none.
     """
 
-    def __init__(self, message: str, *, row: int | None = None, column: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        row: int | None = None,
+        column: str | None = None,
+        columns: Sequence[str] = (),
+        constraint: str | None = None,
+    ) -> None:
         super().__init__(message)
         self.row = row
         self.column = column
+        self.columns = tuple(columns) if column is None else (column,)
+        self.constraint = constraint
 
 
 class ServerError(VecSearchError, RuntimeError):

@@ -10,28 +10,48 @@ from sqlalchemy.util import await_only
 from sqlalchemy_vecsearch.types.arrays import holds_vectors
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncIterator, Callable, Iterable
 
     from sqlalchemy import Column
 
     from sqlalchemy_vecsearch.loading.streams import RowStream
     from sqlalchemy_vecsearch.loading.target import CopyTarget, ServerColumn
 
-__all__ = ["copy_blocks", "copy_stream", "stand_in"]
+__all__ = ["copy_blocks", "copy_stream", "stand_in", "text_form"]
 
 _ARGUMENT: Final = re.compile(r"query argument \$(\d+)")
 
-_TEXT_ONLY: Final = frozenset({"tsvector", "tsquery", "money"})  # asyncpg has no binary form for these
+_TEXT_ONLY: Final = frozenset(  # asyncpg has no binary form for these
+    {"tsvector", "tsquery", "money", "macaddr", "macaddr8", "regclass", "regtype", "regproc", "regrole", "regnamespace"}
+)
 
 
-def stand_in(column: Column[Any], server: ServerColumn) -> str | None:
+def stand_in(_: Any, column: Column[Any], server: ServerColumn) -> str | None:  # the connection is not asked
     """Return the type that a column is staged as, because asyncpg can send it whether or not a codec is registered.
 
     Vectors go as arrays of real; the types of other extensions, and arrays of vectors, as text.
     """
     if server.is_dense:
         return "real[]"
-    return "text" if server.is_extension or server.type_name in _TEXT_ONLY or holds_vectors(column.type) else None
+    is_sent_as_text = server.type_name.removeprefix("_") in _TEXT_ONLY
+    return "text" if server.is_extension or is_sent_as_text or holds_vectors(column.type) else None
+
+
+def text_form(_: Any) -> Callable[[Any], Any]:  # any value of a type that is sent as text
+    """Return what writes an array of texts as one text; asyncpg refuses whatever else is no text."""
+    return _array_text
+
+
+def _array_text(value: Any) -> Any:  # as above
+    if not isinstance(value, (list, tuple)):
+        return value
+    elements = ("NULL" if element is None else _quoted(_array_text(element)) for element in value)
+    return f"{{{','.join(elements)}}}"
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def copy_stream(driver_connection: Any, target: CopyTarget, stream: RowStream) -> None:  # asyncpg is not typed

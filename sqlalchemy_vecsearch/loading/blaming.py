@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 from sqlalchemy import insert
 from sqlalchemy.exc import StatementError
 
+from sqlalchemy_vecsearch.errors import LoadingError
+from sqlalchemy_vecsearch.loading.constraints import with_columns
 from sqlalchemy_vecsearch.loading.refusals import refusal_of, refused_by_server, refused_row
 from sqlalchemy_vecsearch.loading.staging import create_stage, stage_of, table_like
 from sqlalchemy_vecsearch.loading.transactions import attempt, run
@@ -17,7 +19,6 @@ from sqlalchemy_vecsearch.loading.transactions import attempt, run
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from sqlalchemy_vecsearch.errors import LoadingError
     from sqlalchemy_vecsearch.loading.rows import Row
     from sqlalchemy_vecsearch.loading.target import CopyTarget
 
@@ -45,6 +46,8 @@ def write_or_blame(connection: Connection, count: int, write: Write) -> tuple[in
     refusal = refusal_of(error)
     if refusal is not None and not refusal.is_about_rows:
         return None, error
+    if isinstance(error, LoadingError) or (refusal is not None and refusal.row is not None):
+        return (None if refusal is None else refusal.row), error
     first, end = 0, count
     while end - first > 1:
         middle = (first + end) // 2
@@ -57,7 +60,12 @@ def write_or_blame(connection: Connection, count: int, write: Write) -> tuple[in
 
 
 def blame(
-    connection: Connection, target: CopyTarget, found: tuple[int | None, Exception], first: int, row: Row | None
+    connection: Connection,
+    target: CopyTarget,
+    found: tuple[int | None, Exception],
+    first: int,
+    row: Row | None,
+    unfit: Callable[[int], str | None] = lambda _: None,
 ) -> NoReturn:
     """Raise the error that names the row and the column of what `write_or_blame` found.
 
@@ -67,6 +75,7 @@ def blame(
         found: what `write_or_blame` found.
         first: the number of the load's row that was its row 0.
         row: the values of the row, None when they are on the server only.
+        unfit: which column of a row on the server has a value that is none of its type.
 
     Raises:
         LoadingError: a row is to blame; else the error that was found is raised as it is.
@@ -77,10 +86,11 @@ def blame(
         raise error
     position = first + number
     if refusal is not None:
-        column = refusal.column
-        if column is None and row is not None and refusal.sqlstate.startswith("22"):
-            column, _ = _unfit(connection, target, row)
-        raise refused_by_server(target, replace(refusal, row=position, column=column)) from error
+        refusal = with_columns(connection, target, replace(refusal, row=position))
+        if not refusal.columns and refusal.relation is None:
+            column = unfit(number) if row is None else _unfit(connection, target, row)[0]
+            refusal = refusal if column is None else replace(refusal, columns=(column,))
+        raise refused_by_server(target, refusal) from error
     assert row is not None
     raise _unfit_row(connection, target, row, position, error) from error
 

@@ -6,7 +6,7 @@ import ipaddress
 import math
 import operator
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -70,6 +70,30 @@ def _exact_address(value: Any) -> Any:  # an address, or an interface where ther
     return value
 
 
+def _each(encode: Encoder) -> Encoder:
+    """Return the encoder of an array whose elements have this one."""
+
+    def encode_all(value: Any) -> Any:
+        if isinstance(value, (list, tuple)):
+            return [encode_all(element) for element in value]
+        return None if value is None else encode(value)
+
+    return encode_all
+
+
+def _bounds(check: Encoder) -> Encoder:
+    """Return the encoder of ranges and multiranges of integers, whose bounds psycopg would cut off, too."""
+
+    def encode(value: Any) -> Any:
+        for part in [value] if hasattr(value, "isempty") else value:
+            for bound in (part.lower, part.upper):
+                if bound is not None:
+                    check(bound)
+        return value
+
+    return encode
+
+
 # A binary COPY applies no cast, so a value has exactly the class that the type of the column is sent from.
 _EXACT: Final[Mapping[str, Encoder]] = {
     "int2": _exact_integer(2**15),
@@ -84,28 +108,55 @@ _EXACT: Final[Mapping[str, Encoder]] = {
     "bpchar": _exact_text,
     "inet": _exact_address,
     "cidr": ipaddress.ip_network,
+    "int4range": _bounds(_exact_integer(2**31)),
+    "int8range": _bounds(_exact_integer(2**63)),
+    "int4multirange": _bounds(_exact_integer(2**31)),
+    "int8multirange": _bounds(_exact_integer(2**63)),
 }
 
 
-def encoders(target: CopyTarget, dialect: Dialect) -> list[Encoder | None]:
-    """Return the encoder of each column, None where values are sent as they are."""
-    return [_encoder(column, server, dialect) for column, server in zip(target.declared, target.server, strict=True)]
+def encoders(target: CopyTarget, dialect: Dialect, texts: Sequence[Encoder | None]) -> list[Encoder | None]:
+    """Return the encoder of each column, None where values are sent as they are.
+
+    Args:
+        target: the columns.
+        dialect: that of the connection.
+        texts: for each column what makes the text of a value that the server casts, None where no text is sent.
+    """
+    return [
+        _encoder(column, server, dialect) if text is None else _after(_processor(column, dialect), text)
+        for column, server, text in zip(target.declared, target.server, texts, strict=True)
+    ]
 
 
 def _encoder(column: Column[Any], server: ServerColumn, dialect: Dialect) -> Encoder | None:
     vector = _vector_encoder(server, dialect)
     if vector is not None:
         return _after_decorator(column, dialect, vector)
-    process: Encoder | None = column.type.dialect_impl(dialect).bind_processor(dialect)
-    exact = _EXACT.get("text" if server.is_enum else server.type_name)
-    if dialect.driver != "psycopg" or exact is None:
-        return process
+    process = _processor(column, dialect)
+    exact = _exact(server)
+    return process if dialect.driver != "psycopg" or exact is None else _after(process, exact)
 
-    def encode(value: Any) -> Any:
+
+def _processor(column: Column[Any], dialect: Dialect) -> Encoder | None:
+    return column.type.dialect_impl(dialect).bind_processor(dialect)
+
+
+def _exact(server: ServerColumn) -> Encoder | None:
+    if server.is_enum:
+        return _exact_text
+    found = _EXACT.get(server.type_name.removeprefix("_"))
+    return _each(found) if found is not None and server.type_name.startswith("_") else found
+
+
+def _after(process: Encoder | None, encode: Encoder) -> Encoder:
+    """Return both in turn, and None for None."""
+
+    def both(value: Any) -> Any:
         processed = value if process is None else process(value)
-        return None if processed is None else exact(processed)
+        return None if processed is None else encode(processed)
 
-    return encode
+    return both
 
 
 def _vector_encoder(server: ServerColumn, dialect: Dialect) -> Encoder | None:

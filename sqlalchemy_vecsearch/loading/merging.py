@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sqlalchemy_vecsearch.loading.blaming import blame, write_or_blame
+from sqlalchemy_vecsearch.loading.staging import create_stage, stage_of
 from sqlalchemy_vecsearch.loading.target import QUOTING, CopyTarget, ServerColumn
-from sqlalchemy_vecsearch.loading.transactions import run
+from sqlalchemy_vecsearch.loading.transactions import attempt, run
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -39,9 +42,23 @@ def merge(
 
     found = write_or_blame(connection, count, write)
     if found is not None:
-        blame(connection, target, found, 0, None)
+        blame(connection, target, found, 0, None, partial(_uncastable, connection, stage, target))
     run(connection, f"DROP TABLE {stage.name}")
     return written
+
+
+def _uncastable(connection: Connection, stage: CopyTarget, target: CopyTarget, number: int) -> str | None:
+    """Return the column whose text in a row of the temporary table is none of its type."""
+    exact = stage_of(target, [None] * len(target.server))
+    run(connection, create_stage(exact, target))
+    for ours, theirs in zip(stage.server, target.server, strict=True):
+        if ours is theirs:
+            continue
+        source, into = replace(stage, server=(ours,)), replace(exact, server=(theirs,))
+        statement = _move(source, into, None, (number, number + 1))
+        if attempt(connection, partial(run, connection, statement)) is not None:
+            return theirs.name
+    return None
 
 
 def _move(

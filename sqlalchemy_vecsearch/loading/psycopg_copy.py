@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from psycopg import AsyncConnection
 from psycopg import Error as PsycopgError
-from psycopg.adapt import AdaptersMap, Dumper
+from psycopg.adapt import AdaptersMap, Dumper, PyFormat, Transformer
 from psycopg.pq import Format
 from sqlalchemy.util import await_only
 
 from sqlalchemy_vecsearch.types.arrays import holds_vectors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from psycopg.abc import Buffer
     from sqlalchemy import Column
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy_vecsearch.loading.streams import RowStream
     from sqlalchemy_vecsearch.loading.target import CopyTarget, ServerColumn
 
-__all__ = ["copy_blocks", "copy_stream", "lacks_dumper", "stand_in"]
+__all__ = ["copy_blocks", "copy_stream", "stand_in", "text_form"]
 
 _TEXT_OID: Final = 25
 _TEXT_LIKE: Final = frozenset({"bpchar", "citext"})  # sent as text is
@@ -41,21 +41,38 @@ class _EncodedDumper(Dumper):
         return bytes(obj)
 
 
-def stand_in(column: Column[Any], server: ServerColumn) -> str | None:  # noqa: ARG001  # the signature of both drivers
-    """Return the type that a column is staged as: text for arrays of vectors, which psycopg cannot send in binary."""
-    return "text" if holds_vectors(column.type) else None
+def stand_in(driver_connection: Any, column: Column[Any], server: ServerColumn) -> str | None:  # as in copy_stream
+    """Return the type that a column is staged as: text, which the server casts, where psycopg has no binary form."""
+    if _is_encoded(server):
+        return None
+    return "text" if holds_vectors(column.type) or not _has_binary_form(driver_connection.adapters, server) else None
 
 
-def lacks_dumper(adapters: AdaptersMap, target: CopyTarget) -> ServerColumn | None:
-    """Return the first column whose type psycopg cannot send in binary, or None."""
-    for column, server in zip(target.declared, target.server, strict=True):
-        if _is_encoded(server) or stand_in(column, server) is not None:
-            continue
-        try:
-            adapters.get_dumper_by_oid(_oid(server), Format.BINARY)
-        except PsycopgError:
-            return server
-    return None
+def text_form(driver_connection: Any) -> Callable[[Any], str | None]:  # any value that psycopg can send
+    """Return what turns a value into the text that psycopg would send for it in a statement."""
+    transformer = Transformer.from_context(driver_connection)
+    encoding = driver_connection.info.encoding
+
+    def form(value: Any) -> str | None:  # as above
+        if isinstance(value, str):
+            return value
+        dumped = transformer.get_dumper(value, PyFormat.TEXT).dump(value)
+        return None if dumped is None else bytes(dumped).decode(encoding)
+
+    return form
+
+
+def _has_binary_form(adapters: AdaptersMap, server: ServerColumn) -> bool:
+    oids = [_oid(server)]
+    info = adapters.types.get(server.oid)
+    if info is not None and info.array_oid == server.oid:  # psycopg has a dumper for each array, good or not
+        oids.append(info.oid)
+    try:
+        for oid in oids:
+            adapters.get_dumper_by_oid(oid, Format.BINARY)
+    except PsycopgError:
+        return False
+    return True
 
 
 def copy_stream(driver_connection: Any, target: CopyTarget, stream: RowStream) -> None:  # Connection of either kind

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Dialect
 
+    from sqlalchemy_vecsearch.loading.encoding import Encoder
     from sqlalchemy_vecsearch.loading.rows import Row
     from sqlalchemy_vecsearch.loading.target import CopyTarget
 
@@ -35,14 +36,20 @@ class RowStream:
     """
 
     def __init__(
-        self, rows: Iterator[Row], target: CopyTarget, dialect: Dialect, advance: Callable[[int], None]
+        self,
+        rows: Iterator[Row],
+        target: CopyTarget,
+        dialect: Dialect,
+        texts: Sequence[Encoder | None],
+        advance: Callable[[int], None],
+        first: int = 0,
     ) -> None:
-        self.position = -1
+        self.position = first - 1
         self.failure: Exception | None = None
         self._rows = rows
         self._target = target
-        self._encoders = encoders(target, dialect)
-        self._gatherers = gatherers(target, dialect)
+        self._encoders = encoders(target, dialect, texts)
+        self._gatherers = None if any(texts) else gatherers(target, dialect)
         self._advance = advance
 
     def __iter__(self) -> Iterator[list[Any]]:

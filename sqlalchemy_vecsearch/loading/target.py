@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.sql.compiler import IdentifierPreparer
 
-__all__ = ["CopyTarget", "ServerColumn", "columns_by_key", "find_target", "table_of"]
+__all__ = ["CopyTarget", "ServerColumn", "columns_by_key", "find_target", "quoted", "table_of"]
 
 # A dialect of its own, because those of the drivers double the percent signs of names.
 QUOTING: Final[IdentifierPreparer] = PGDialect(paramstyle="named").identifier_preparer  # type: ignore[no-untyped-call]  # SQLAlchemy has no annotations there
@@ -29,7 +29,12 @@ _COLUMNS: Final = text(
 SELECT a.attname, t.oid::bigint, t.typname, n.nspname, t.typtype::text,
        CASE WHEN declared.typtype = 'd' THEN declared.typtypmod ELSE a.atttypmod END AS modifier,
        a.attgenerated <> '' AS generated, a.attidentity = 'a' AS always_identity,
-       t.oid >= 16384 AND coalesce(element.typtype, t.typtype) = 'b' AS is_extension
+       t.oid >= 16384 AND coalesce(element.typtype, t.typtype) = 'b' AS is_extension,
+       row_security_active(a.attrelid) AS has_row_security,
+       EXISTS (
+           SELECT FROM pg_trigger g
+           WHERE g.tgrelid = a.attrelid AND g.tgenabled <> 'D' AND g.tgtype & 4 <> 0 AND g.tgtype & 2 = 0
+       ) AS checks_later
 FROM pg_attribute a
 JOIN pg_type declared ON declared.oid = a.atttypid
 JOIN pg_type t ON t.oid = CASE WHEN declared.typtype = 'd' THEN declared.typbasetype ELSE declared.oid END
@@ -92,6 +97,8 @@ class CopyTarget:
         relation: the name of the relation that the rows go to.
         declared: the columns as they are declared.
         server: the same columns as they are in the database.
+        has_row_security: whether policies choose the rows that this user may write; COPY is not allowed then.
+        checks_later: whether foreign keys, deferrable constraints or triggers look at the rows when a statement ends.
     """
 
     table: Table
@@ -99,11 +106,13 @@ class CopyTarget:
     relation: str
     declared: tuple[Column[Any], ...]
     server: tuple[ServerColumn, ...]
+    has_row_security: bool = False
+    checks_later: bool = False
 
     @property
     def name(self) -> str:
         """The quoted name with the schema."""
-        return _quoted(self.schema, self.relation)
+        return quoted(self.schema, self.relation)
 
     @property
     def column_list(self) -> str:
@@ -150,7 +159,7 @@ def find_target(connection: Connection, table: Table, columns: Iterable[Column[A
     """
     translation = connection.get_execution_options().get("schema_translate_map") or {}
     schema = translation.get(table.schema, table.schema)
-    name = _quoted(schema, table.name)
+    name = quoted(schema, table.name)
     known = {row.attname: row for row in connection.execute(_COLUMNS, {"name": name})}
     if not known:
         raise LoadingError(
@@ -159,8 +168,15 @@ def find_target(connection: Connection, table: Table, columns: Iterable[Column[A
             "Run the migration that creates it, or check the search path of the connection."
         )
     declared = tuple(columns)
+    some = next(iter(known.values()))
     return CopyTarget(
-        table, schema, table.name, declared, tuple(_server_column(column, known, name) for column in declared)
+        table,
+        schema,
+        table.name,
+        declared,
+        tuple(_server_column(column, known, name) for column in declared),
+        some.has_row_security,
+        some.checks_later,
     )
 
 
@@ -192,5 +208,6 @@ def _server_column(column: Column[Any], known: Mapping[str, Any], table_name: st
     )
 
 
-def _quoted(schema: str | None, name: str) -> str:
+def quoted(schema: str | None, name: str) -> str:
+    """Return the quoted name of a relation, with the schema where one is given."""
     return QUOTING.quote(name) if schema is None else f"{QUOTING.quote_schema(schema)}.{QUOTING.quote(name)}"

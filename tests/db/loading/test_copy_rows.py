@@ -19,7 +19,6 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
@@ -341,23 +340,6 @@ def test_a_driver_without_copy_says_so(make_engine, caplog):
         metadata.create_all(connection)
         copy_rows(connection, items, [plain(1)])
     assert caplog.messages == ["Loading item by INSERT: the driver psycopg2 has no binary COPY."]
-
-
-def test_a_type_without_a_binary_form_says_so(engine, caplog):
-    words = Table(
-        "words",
-        MetaData(),
-        Column("id", Integer, primary_key=True),
-        Column("found", TSVECTOR),
-        Column("embedding", VECTOR(3)),
-    )
-    with engine.begin() as connection, caplog.at_level(logging.WARNING):
-        words.create(connection)
-        assert copy_rows(connection, words, [{"id": 1, "found": "a b", "embedding": [1, 2, 3]}]) == 1
-        assert connection.execute(select(words)).one() == (1, "'a' 'b'", [1, 2, 3])
-    assert caplog.messages == [
-        "Loading words by INSERT: psycopg has no binary form for tsvector, the type of the column 'found'."
-    ]
 
 
 def test_names_are_quoted(run):
