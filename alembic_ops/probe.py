@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from sqlalchemy import text
@@ -34,7 +35,8 @@ NO_TEMPORARY_TABLES: Final = frozenset({"25006", "42501"})
 _WORDS: Final = re.compile(r'"(?P<quoted>(?:[^"]|"")+)"|(?P<bare>[^\W\d][\w$]*)')
 
 # An index over the same SQL and columns of the same names and types is the same in every table, so that it is created
-# only once: on a copy of those columns alone, or where that does not do, of the whole table.
+# only once: on a copy of those columns alone, or where that does not do, of the whole table. Questions are asked in an
+# order in which those that share a copy or an answer follow each other, so that only the last of each is kept.
 # A partitioned table without partitions has no storage, so that neither it nor its indexes cost more than catalog rows.
 # Variables of PL/pgSQL outlive a subtransaction, tables do not: so everything is undone before the answers are kept.
 _PROBE: Final = text(
@@ -43,14 +45,16 @@ DO $probe$
 DECLARE
   wishes jsonb := pg_catalog.current_setting('alembic_ops.wishes');
   answers text[] := '{}';
-  known jsonb := '{}';
-  copies jsonb := '{}';
   answer jsonb;
   wish jsonb;
+  place integer;
   few text;
+  shape text;
+  last_shape text;
   columns text;
   copy text;
-  shape text;
+  last_copy text;
+  copied_to text;
   action text;
   number integer := 0;
 BEGIN
@@ -58,43 +62,48 @@ BEGIN
     PERFORM pg_catalog.set_config('client_min_messages', 'warning', true);
     PERFORM pg_catalog.set_config('search_path', wishes->>'search_path', true)
       WHERE wishes->>'search_path' IS NOT NULL;
-    FOR wish, few IN
-      SELECT w.value,
-             (SELECT pg_catalog.string_agg(
-                       pg_catalog.format('%I %s', a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod))
-                       || CASE WHEN a.attcollation <> t.typcollation
-                               THEN ' COLLATE ' || a.attcollation::pg_catalog.regcollation ELSE '' END,
-                       ', ' ORDER BY a.attname)
-                FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
-               WHERE a.attrelid = pg_catalog.to_regclass(w.value->>'table') AND a.attnum > 0 AND NOT a.attisdropped
-                 AND a.attname IN (SELECT pg_catalog.jsonb_array_elements_text(w.value->'names')))
-        FROM pg_catalog.jsonb_array_elements(wishes->'wishes') WITH ORDINALITY w(value, position)
-       ORDER BY w.position
+    FOR wish, place, few, shape IN
+      SELECT asked.*, asked.few || ' ' || (asked.wish->>'index')
+        FROM (SELECT w.value AS wish, w.position AS place,
+                     (SELECT pg_catalog.string_agg(
+                               pg_catalog.format('%I %s', a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod))
+                               || CASE WHEN a.attcollation <> t.typcollation
+                                       THEN ' COLLATE ' || a.attcollation::pg_catalog.regcollation ELSE '' END,
+                               ', ' ORDER BY a.attname)
+                        FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+                       WHERE a.attrelid = pg_catalog.to_regclass(w.value->>'table')
+                         AND a.attnum > 0 AND NOT a.attisdropped
+                         AND a.attname IN (SELECT pg_catalog.jsonb_array_elements_text(w.value->'names'))) AS few
+                FROM pg_catalog.jsonb_array_elements(wishes->'wishes') WITH ORDINALITY w(value, position)) asked
+       ORDER BY coalesce(asked.few, asked.wish->>'copy') COLLATE "C", asked.wish->>'index' COLLATE "C", asked.place
     LOOP
-      shape := few || ' ' || (wish->>'index');
-      answer := known->shape;
+      IF shape IS NULL OR shape IS DISTINCT FROM last_shape THEN
+        answer := NULL;
+      END IF;
+      last_shape := shape;
       FOREACH columns IN ARRAY ARRAY[few, pg_catalog.format('LIKE %s', wish->>'table')] LOOP
         CONTINUE WHEN columns IS NULL;
         EXIT WHEN NOT answer ? 'sqlstate';
         number := number + 1;
         copy := CASE WHEN columns = few THEN columns ELSE wish->>'copy' END;
         BEGIN
-          IF NOT copies ? copy THEN
+          IF copy IS DISTINCT FROM last_copy THEN
             EXECUTE pg_catalog.format('CREATE TEMPORARY TABLE %I (%s, alembic_ops_key integer)'
                                       ' PARTITION BY LIST (alembic_ops_key)', 'alembic_ops_copy_' || number, columns);
             FOR action IN SELECT a.value FROM pg_catalog.jsonb_array_elements_text(wish->'actions') a LOOP
               EXECUTE pg_catalog.format('ALTER TABLE pg_temp.%I %s', 'alembic_ops_copy_' || number, action);
             END LOOP;
-            copies := copies || pg_catalog.jsonb_build_object(copy, 'alembic_ops_copy_' || number);
+            last_copy := copy;
+            copied_to := 'alembic_ops_copy_' || number;
           END IF;
           BEGIN
             answer := NULL;
             IF wish ? 'index' THEN
               EXECUTE pg_catalog.format('CREATE INDEX %I ON pg_temp.%I USING %s', 'alembic_ops_probe_' || number,
-                                        copies->>copy, wish->>'index');
+                                        copied_to, wish->>'index');
             END IF;
             FOR action IN SELECT a.value FROM pg_catalog.jsonb_array_elements_text(wish->'actions_after') a LOOP
-              EXECUTE pg_catalog.format('ALTER TABLE pg_temp.%I %s', copies->>copy, action);
+              EXECUTE pg_catalog.format('ALTER TABLE pg_temp.%I %s', copied_to, action);
             END LOOP;
             IF wish ? 'index' THEN
               SELECT pg_catalog.jsonb_build_object(
@@ -116,7 +125,7 @@ BEGIN
                 FROM pg_catalog.pg_class t
                 JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid AND a.attname = wish->>'column'
                 JOIN pg_catalog.pg_attrdef d ON d.adrelid = t.oid AND d.adnum = a.attnum
-               WHERE t.relname = copies->>copy AND t.relnamespace = pg_catalog.pg_my_temp_schema();
+               WHERE t.relname = copied_to AND t.relnamespace = pg_catalog.pg_my_temp_schema();
             END IF;
           EXCEPTION WHEN OTHERS THEN
             answer := pg_catalog.jsonb_build_object('sqlstate', SQLSTATE, 'message', SQLERRM);
@@ -125,10 +134,7 @@ BEGIN
           answer := pg_catalog.jsonb_build_object('sqlstate', SQLSTATE, 'message', SQLERRM);
         END;
       END LOOP;
-      IF shape IS NOT NULL THEN
-        known := known || pg_catalog.jsonb_build_object(shape, answer);
-      END IF;
-      answers := answers || answer::text;
+      answers := answers || pg_catalog.format('[%s,%s]', place, answer::text);
     END LOOP;
     RAISE EXCEPTION USING ERRCODE = 'VSEND';
   EXCEPTION WHEN SQLSTATE 'VSEND' THEN
@@ -163,8 +169,8 @@ def answers(connection: Connection, questions: Sequence[Question], extension_sch
         search_path = search_path_with(str(current), PREPARER.quote(extension_schema))
     connection.execute(_SEND, {"wishes": json.dumps({"search_path": search_path, "wishes": questions})})
     connection.execute(_PROBE)
-    found: list[Answer] = json.loads(str(connection.scalar(_FETCH)))
-    return found
+    found: list[tuple[int, Answer]] = json.loads(str(connection.scalar(_FETCH)))
+    return [answer for _, answer in sorted(found, key=itemgetter(0))]
 
 
 def names_in(sql: str) -> list[str]:
