@@ -67,8 +67,8 @@ def normalised(
 ) -> list[IndexDefinition | Refusal]:
     """Return the definitions that the server would have after creating the wished indexes, in their order.
 
-    It costs three statements however many the wishes are, about 3 ms for each that differs from the others in its SQL
-    or its columns, and leaves nothing behind: it works on empty temporary copies that are rolled back within the
+    It costs three statements however many the wishes are, less than 1 ms for each that differs from the others in its
+    SQL or its columns, and leaves nothing behind: it works on empty temporary copies that are rolled back within the
     statement. Only wishes that hold an expression or a predicate are sent.
 
     Args:

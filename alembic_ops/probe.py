@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from alembic_ops.catalog import search_path_with
 from alembic_ops.quoting import PREPARER
+from sqlalchemy_vecsearch.names import IDENTIFIER_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,11 +33,16 @@ Answer: TypeAlias = dict[str, Any]  # Any: a JSON object
 NO_TEMPORARY_TABLES: Final = frozenset({"25006", "42501"})
 """The SQLSTATE of an answer in a read-only transaction, and where a privilege is missing."""
 
-_WORDS: Final = re.compile(r'"(?P<quoted>(?:[^"]|"")+)"|(?P<bare>[^\W\d][\w$]*)')
+_WORDS: Final = re.compile(r"""'(?:[^']|'')*'|"(?P<quoted>(?:[^"]|"")+)"|(?P<bare>[^\W\d][\w$]*)""")
+_HARD_TO_READ: Final = re.compile(r"u&|\\|--|/\*|\$\w*\$", re.IGNORECASE)
+"""Names with escapes, strings with escapes, comments, strings in dollars."""
+_CAPITALS: Final = re.compile("[A-Z]+")
 
 # An index over the same SQL and columns of the same names and types is the same in every table, so that it is created
-# only once: on a copy of those columns alone, or where that does not do, of the whole table. Questions are asked in an
-# order in which those that share a copy or an answer follow each other, so that only the last of each is kept.
+# only once: on a copy of those columns alone, or where that does not do, of the whole table. A copy serves 20 sets of
+# columns where each word of their SQL is the same column, of one type, in every question that has it: so no column of
+# one set can mean something in the SQL of another. Questions are asked in an order in which those that share a copy or
+# an answer follow each other, so that only the last of each is kept.
 # A partitioned table without partitions has no storage, so that neither it nor its indexes cost more than catalog rows.
 # Variables of PL/pgSQL outlive a subtransaction, tables do not: so everything is undone before the answers are kept.
 _PROBE: Final = text(
@@ -48,7 +54,7 @@ DECLARE
   answer jsonb;
   wish jsonb;
   place integer;
-  few text;
+  shared text;
   shape text;
   last_shape text;
   columns text;
@@ -62,30 +68,47 @@ BEGIN
     PERFORM pg_catalog.set_config('client_min_messages', 'warning', true);
     PERFORM pg_catalog.set_config('search_path', wishes->>'search_path', true)
       WHERE wishes->>'search_path' IS NOT NULL;
-    FOR wish, place, few, shape IN
-      SELECT asked.*, asked.few || ' ' || (asked.wish->>'index')
-        FROM (SELECT w.value AS wish, w.position AS place,
-                     (SELECT pg_catalog.string_agg(
-                               pg_catalog.format('%I %s', a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod))
-                               || CASE WHEN a.attcollation <> t.typcollation
-                                       THEN ' COLLATE ' || a.attcollation::pg_catalog.regcollation ELSE '' END,
-                               ', ' ORDER BY a.attname)
-                        FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
-                       WHERE a.attrelid = pg_catalog.to_regclass(w.value->>'table')
-                         AND a.attnum > 0 AND NOT a.attisdropped
-                         AND a.attname IN (SELECT pg_catalog.jsonb_array_elements_text(w.value->'names'))) AS few
-                FROM pg_catalog.jsonb_array_elements(wishes->'wishes') WITH ORDINALITY w(value, position)) asked
-       ORDER BY coalesce(asked.few, asked.wish->>'copy') COLLATE "C", asked.wish->>'index' COLLATE "C", asked.place
+    FOR wish, place, shape, shared IN
+      WITH asked AS MATERIALIZED (
+        SELECT w.value AS wish, w.position AS place, pg_catalog.to_regclass(w.value->>'table') AS relation
+          FROM pg_catalog.jsonb_array_elements(wishes->'wishes') WITH ORDINALITY w(value, position)
+      ), words AS MATERIALIZED (
+        SELECT asked.place, n.word, a.attname IS NOT NULL AS is_column,
+               pg_catalog.quote_ident(a.attname) || ' ' || pg_catalog.format_type(a.atttypid, a.atttypmod)
+               || CASE WHEN a.attcollation <> (SELECT t.typcollation FROM pg_catalog.pg_type t WHERE t.oid = a.atttypid)
+                       THEN ' COLLATE ' || a.attcollation::pg_catalog.regcollation ELSE '' END AS definition
+          FROM asked CROSS JOIN pg_catalog.jsonb_array_elements_text(asked.wish->'names') n(word)
+          LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = asked.relation AND a.attname = n.word
+                                             AND a.attnum > 0 AND NOT a.attisdropped
+      ), meanings AS MATERIALIZED (
+        SELECT words.word, count(DISTINCT words.definition) = 1 AND bool_and(words.is_column) AS one
+          FROM words GROUP BY words.word HAVING bool_or(words.is_column)
+      ), needs AS (
+        SELECT words.place, bool_and(meanings.one) AS unambiguous,
+               pg_catalog.string_agg(words.definition, ', ' ORDER BY words.word) AS columns
+          FROM words JOIN meanings USING (word) GROUP BY words.place
+      ), groups AS MATERIALIZED (
+        SELECT needs.*, CASE WHEN needs.unambiguous THEN (dense_rank() OVER alike - 1) / 20 END AS number
+          FROM needs WINDOW alike AS (PARTITION BY needs.unambiguous ORDER BY needs.columns COLLATE "C")
+      ), copies AS (
+        SELECT groups.number, pg_catalog.string_agg(DISTINCT words.definition, ', ') AS columns
+          FROM groups JOIN words USING (place) WHERE groups.number IS NOT NULL GROUP BY groups.number
+      )
+      SELECT asked.wish, asked.place, groups.columns || ' ' || (asked.wish->>'index'),
+             coalesce(copies.columns, groups.columns)
+        FROM asked LEFT JOIN groups USING (place) LEFT JOIN copies USING (number)
+       ORDER BY coalesce(copies.columns, groups.columns, asked.wish->>'copy') COLLATE "C",
+                groups.columns COLLATE "C", asked.wish->>'index' COLLATE "C", asked.place
     LOOP
       IF shape IS NULL OR shape IS DISTINCT FROM last_shape THEN
         answer := NULL;
       END IF;
       last_shape := shape;
-      FOREACH columns IN ARRAY ARRAY[few, pg_catalog.format('LIKE %s', wish->>'table')] LOOP
+      FOREACH columns IN ARRAY ARRAY[shared, pg_catalog.format('LIKE %s', wish->>'table')] LOOP
         CONTINUE WHEN columns IS NULL;
         EXIT WHEN NOT answer ? 'sqlstate';
         number := number + 1;
-        copy := CASE WHEN columns = few THEN columns ELSE wish->>'copy' END;
+        copy := CASE WHEN columns = shared THEN columns ELSE wish->>'copy' END;
         BEGIN
           IF copy IS DISTINCT FROM last_copy THEN
             EXECUTE pg_catalog.format('CREATE TEMPORARY TABLE %I (%s, alembic_ops_key integer)'
@@ -156,7 +179,7 @@ _FETCH: Final = text(
 def answers(connection: Connection, questions: Sequence[Question], extension_schema: str | None) -> list[Answer]:
     """Return what the catalog says of each wished index or column, in the order of the questions.
 
-    Three statements, however many the questions are, which leave nothing behind; about 3 ms for each different one.
+    Three statements, however many the questions are, which leave nothing behind; less than 1 ms for each different one.
 
     Args:
         connection: a connection of the database that has the tables.
@@ -174,6 +197,17 @@ def answers(connection: Connection, questions: Sequence[Question], extension_sch
 
 
 def names_in(sql: str) -> list[str]:
-    """Return every word of SQL that may be the name of a column, as the catalog would spell it."""
-    found = _WORDS.finditer(sql)
-    return sorted({word["quoted"].replace('""', '"') if word["quoted"] else word["bare"].lower() for word in found})
+    """Return every word of SQL that may be the name of a column, as the catalog would spell it.
+
+    Nothing is returned where only the server can tell the words: in the presence of escapes, comments, strings in
+    dollars, and words that are too long for a name.
+    """
+    if _HARD_TO_READ.search(sql):
+        return []
+    names: set[str] = set()
+    for word in _WORDS.finditer(sql):
+        if word["quoted"]:
+            names.add(word["quoted"].replace('""', '"'))
+        elif word["bare"]:  # whether letters beyond ASCII become small depends on the encoding of the database
+            names |= {word["bare"].lower(), _CAPITALS.sub(lambda found: found[0].lower(), word["bare"])}
+    return [] if any(len(name.encode()) > IDENTIFIER_BYTES for name in names) else sorted(names)

@@ -88,8 +88,8 @@ def of_index_operations(found: dict[str, Any]) -> str:
 
 def of_comparison(found: list[dict[str, Any]]) -> str:
     """Return what the comparison adds to autogenerate."""
-    headings = ("tables", "of them with an index over an expression", "seconds added")
-    return table(headings, [(one["tables"], one["expressions"], f"{one['seconds']:.2f}") for one in found])
+    headings = ("tables", "their vector indexes", "seconds added")
+    return table(headings, [(one["tables"], one["indexes"], f"{one['seconds']:.2f}") for one in found])
 
 
 def _seconds(value: float) -> str:

@@ -227,3 +227,49 @@ def test_a_column_in_a_spelling_that_only_the_server_knows_is_found_in_the_whole
         wish = half_where("items", "id > 1", expression='(U&"\\0065mbedding"::halfvec(3))')
         (found,) = normalised(connection, [wish])
     assert (found.expression, found.predicate) == ("(embedding::halfvec(3))", "id > 1")
+
+
+def test_columns_of_other_tables_are_not_taken_for_those_of_a_table_that_lacks_them(engine):
+    with engine.connect() as connection:
+        connection.execute(text("CREATE TABLE a (id int, kind int, embedding vector(3))"))
+        connection.execute(text("CREATE TABLE b (id int, vector_dims int, embedding vector(3))"))
+        connection.execute(text('CREATE TABLE c (id int, "0065" int, other int, embedding vector(3))'))
+        wishes = [
+            half_where("a", "kind>1"),
+            half_where("b", "vector_dims>1"),
+            half_where("b", "kind > 1"),
+            half_where("c", "vector_dims(embedding)>1"),
+            half_where("c", 'U&"k\\0069nd" > 1'),
+            half_where("c", "other>1"),
+        ]
+        found = normalised(connection, wishes)
+    assert [one.message if isinstance(one, Refusal) else one.predicate for one in found] == [
+        "kind > 1",
+        "vector_dims > 1",
+        'column "kind" does not exist',
+        "vector_dims(embedding) > 1",
+        'column "kind" does not exist',
+        "other > 1",
+    ]
+
+
+def test_sets_of_columns_that_share_a_copy_keep_their_own_names_and_types(engine):
+    count = 45
+    with engine.connect() as connection:
+        for number in range(count):
+            columns = [
+                "same int",
+                f"also_{number % 2} {'int' if number % 7 else 'text'}",
+                f"e{number} {'vector' if number % 3 else 'halfvec'}({number + 3})",
+            ]
+            connection.execute(text(f"CREATE TABLE t{number} ({', '.join(columns)})"))
+        wishes = [
+            half_where(f"t{number}", f"same>1 AND also_{number % 2} IS NULL", f"(e{number}::halfvec({number + 3}))")
+            for number in range(count)
+        ]
+        found = normalised(connection, wishes)
+    assert [one.expression for one in found] == [
+        f"(e{number}::halfvec({number + 3}))" if number % 3 else None for number in range(count)
+    ]
+    assert [one.column for one in found] == [None if number % 3 else f"e{number}" for number in range(count)]
+    assert [one.predicate for one in found] == [f"same > 1 AND also_{number % 2} IS NULL" for number in range(count)]
