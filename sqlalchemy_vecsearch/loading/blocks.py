@@ -11,7 +11,8 @@ from sqlalchemy.types import Boolean, Float, Integer
 from sqlalchemy_vecsearch.errors import VectorValueError
 from sqlalchemy_vecsearch.loading.refusals import refused_row
 from sqlalchemy_vecsearch.loading.sparse_blocks import SparseRows, sparse_rows, spliced
-from sqlalchemy_vecsearch.types.validation import checked_dense, checked_sparse
+from sqlalchemy_vecsearch.types.dense_values import checked_dense
+from sqlalchemy_vecsearch.types.sparse_values import checked_sparse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from sqlalchemy.types import TypeDecorator
 
 from sqlalchemy_vecsearch.types import BIT
+from sqlalchemy_vecsearch.types.bit_values import checked_bits
 from sqlalchemy_vecsearch.types.decorators import before_sending
-from sqlalchemy_vecsearch.types.validation import checked_bits, checked_dense, checked_sparse
+from sqlalchemy_vecsearch.types.dense_values import checked_dense
+from sqlalchemy_vecsearch.types.sparse_values import checked_sparse
 from sqlalchemy_vecsearch.types.wire import halfvec_binary, sparse_binary, sparse_text, vector_binary
 
 if TYPE_CHECKING:

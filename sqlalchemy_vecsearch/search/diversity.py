@@ -15,7 +15,8 @@ from sqlalchemy_vecsearch.expressions import storage_of
 from sqlalchemy_vecsearch.metrics import Metric, Storage
 from sqlalchemy_vecsearch.search.checking import require_count
 from sqlalchemy_vecsearch.search.searched import searched_column
-from sqlalchemy_vecsearch.types.validation import checked_bits, checked_dense
+from sqlalchemy_vecsearch.types.bit_values import checked_bits
+from sqlalchemy_vecsearch.types.dense_values import checked_dense
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

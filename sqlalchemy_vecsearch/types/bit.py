@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from pgvector.sqlalchemy import BIT as _BIT
 
 from sqlalchemy_vecsearch.types.adapters import BitWire, teach_connections
+from sqlalchemy_vecsearch.types.bit_values import checked_bits
 from sqlalchemy_vecsearch.types.naming import NamedByColumn
 from sqlalchemy_vecsearch.types.percent import with_percent_sign
 from sqlalchemy_vecsearch.types.sql import driver_of
-from sqlalchemy_vecsearch.types.validation import checked_bits
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect

@@ -11,9 +11,9 @@ from sqlalchemy.types import UserDefinedType
 from sqlalchemy_vecsearch.errors import DeclarationError
 from sqlalchemy_vecsearch.metrics import Storage
 from sqlalchemy_vecsearch.types.adapters import HalfvecWire, VectorWire, teach_connections
+from sqlalchemy_vecsearch.types.dense_values import Floats, checked_dense
 from sqlalchemy_vecsearch.types.naming import NamedByColumn
 from sqlalchemy_vecsearch.types.sql import BinaryResult, TypedParameter, driver_of
-from sqlalchemy_vecsearch.types.validation import Floats, checked_dense
 from sqlalchemy_vecsearch.types.wire import (
     dense_literal,
     dense_text,

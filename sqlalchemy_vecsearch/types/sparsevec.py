@@ -11,8 +11,8 @@ from sqlalchemy.dialects.postgresql.base import ischema_names
 
 from sqlalchemy_vecsearch.types.adapters import SparsevecWire, teach_connections
 from sqlalchemy_vecsearch.types.naming import NamedByColumn
+from sqlalchemy_vecsearch.types.sparse_values import SparseParts, checked_sparse
 from sqlalchemy_vecsearch.types.sql import TypedParameter, driver_of
-from sqlalchemy_vecsearch.types.validation import SparseParts, checked_sparse
 from sqlalchemy_vecsearch.types.wire import sparse_binary, sparse_of_result, sparse_text
 
 if TYPE_CHECKING:

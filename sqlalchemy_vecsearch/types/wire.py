@@ -11,7 +11,8 @@ from pgvector import HalfVector, SparseVector, Vector
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from sqlalchemy_vecsearch.types.validation import Floats, SparseParts
+    from sqlalchemy_vecsearch.types.dense_values import Floats
+    from sqlalchemy_vecsearch.types.sparse_values import SparseParts
 
 __all__ = [
     "dense_literal",

@@ -13,7 +13,8 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy_vecsearch import BIT, HALFVEC, SPARSEVEC, VECTOR
 from sqlalchemy_vecsearch.loading.batches import gathered, gatherers
 from sqlalchemy_vecsearch.loading.target import CopyTarget, ServerColumn
-from sqlalchemy_vecsearch.types.validation import checked_bits, checked_dense
+from sqlalchemy_vecsearch.types.bit_values import checked_bits
+from sqlalchemy_vecsearch.types.dense_values import checked_dense
 
 
 class Signed(TypeDecorator):

@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy_vecsearch.errors import VectorValueError
 from sqlalchemy_vecsearch.types import VECTOR
 from sqlalchemy_vecsearch.types.array_text import array_of_text, array_text
-from sqlalchemy_vecsearch.types.validation import checked_dense
+from sqlalchemy_vecsearch.types.dense_values import checked_dense
 from sqlalchemy_vecsearch.types.wire import dense_text
 
 DIALECTS = [postgresql.psycopg.dialect(), postgresql.psycopg2.dialect(), postgresql.pg8000.dialect()]

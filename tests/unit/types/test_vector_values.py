@@ -13,7 +13,10 @@ from pgvector import Bit, HalfVector, SparseVector, Vector
 from scipy.sparse import coo_array, csr_matrix
 
 from sqlalchemy_vecsearch.errors import DimensionError, VectorValueError
-from sqlalchemy_vecsearch.types.validation import checked_bits, checked_dense, checked_sparse, checked_vector
+from sqlalchemy_vecsearch.types.bit_values import checked_bits
+from sqlalchemy_vecsearch.types.dense_values import checked_dense
+from sqlalchemy_vecsearch.types.sparse_values import checked_sparse
+from sqlalchemy_vecsearch.types.validation import checked_vector
 
 FINITE = st.floats(width=32, allow_nan=False, allow_infinity=False)
 

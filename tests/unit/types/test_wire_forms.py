@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pgvector import HalfVector, SparseVector, Vector
 
-from sqlalchemy_vecsearch.types.validation import checked_sparse
+from sqlalchemy_vecsearch.types.sparse_values import checked_sparse
 from sqlalchemy_vecsearch.types.wire import (
     dense_text,
     floats_of_result,

@@ -1,0 +1,75 @@
+"""What a bit string must be before it is sent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pgvector import Bit
+
+from sqlalchemy_vecsearch.errors import VectorValueError
+from sqlalchemy_vecsearch.types.faults import empty_error, length_error, shown, subject
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["checked_bits"]
+
+
+def checked_bits(value: object, dimensions: int | None = None, column: str | None = None) -> Bit:
+    """Return the value as a `pgvector.Bit`; see `checked_vector`."""
+    bits = value if isinstance(value, Bit) else _bits(value, column)
+    length = int.from_bytes(bits.to_binary()[:4], "big")
+    if not length:
+        raise empty_error(column)
+    if dimensions is not None and length != dimensions:
+        raise length_error(length, dimensions, column)
+    return bits
+
+
+def _bits(value: Any, column: str | None) -> Bit:  # one of the many inputs of Bit, which checks it
+    plain = value
+    if isinstance(value, tuple):
+        plain = list(value)
+    elif not isinstance(value, (str, bytes, list)) and hasattr(value, "__array__"):
+        plain = np.asarray(value)
+    if isinstance(plain, (str, bytes, list)) and not plain:
+        raise empty_error(column)
+    try:
+        return Bit(plain if isinstance(plain, bytes) else _truths(plain))
+    except (ValueError, TypeError):
+        raise VectorValueError(
+            f"{subject(column, 'bit vector')} is {shown(value)}, which is not a row of bits. "
+            "A bit column holds one 0 or 1 for each dimension. "
+            "Pass a string such as '0101', a list of booleans, or a numpy array of booleans with one axis."
+        ) from None
+
+
+def _truths(value: Any) -> NDArray[np.bool_]:  # Any: whatever the user passed
+    """Return one truth value a bit; pgvector-python 0.4 would take every character and number for a bit.
+
+    Raises:
+        ValueError: an element is neither 0 nor 1, or there is more than one axis.
+    """
+    if isinstance(value, str):
+        written = value.encode()
+        if not written.strip(b"01"):
+            return np.equal(np.frombuffer(written, dtype=np.uint8), ord("1"))
+    elif isinstance(value, list):
+        return _truths_of_list(value)
+    elif isinstance(value, np.ndarray) and value.ndim == 1:
+        is_zero_or_one = value.dtype == np.uint8 and value.max(initial=0) <= 1
+        if value.dtype == np.bool_ or is_zero_or_one:
+            truths: NDArray[np.bool_] = value.astype(bool, copy=False)
+            return truths
+    raise ValueError
+
+
+def _truths_of_list(value: list[Any]) -> NDArray[np.bool_]:  # Any: as above
+    try:
+        numbers = bytes(value)
+    except (TypeError, ValueError):  # something beside True, False and whole numbers
+        numbers = bytes(element == 1 if element in {0, 1} else 2 for element in value)
+    if numbers.strip(b"\0\1"):
+        raise ValueError
+    return np.frombuffer(numbers, dtype=np.bool_)
