@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, RowMapping
 
 __all__ = [
+    "DEFINITION_COLUMNS",
+    "INDEX_TABLES",
     "InstalledExtension",
     "current_indexes",
     "definition_of_row",
@@ -52,29 +54,38 @@ SELECT a.default_version AS available, e.extversion AS version, n.nspname AS sch
 """)
 
 # pg_get_indexdef(oid, 1, true) is the element alone: in parentheses where the grammar wants them, without its class.
-_INDEXES: Final = text("""
-SELECT n.nspname AS schema, t.relname AS table_name, i.relname AS name, i.oid AS oid, m.amname AS method,
+DEFINITION_COLUMNS: Final = """
+       m.amname AS method,
        CASE WHEN pg_catalog.pg_opclass_is_visible(o.oid) THEN o.opcname
             ELSE pg_catalog.format('%I.%I', c.nspname, o.opcname) END AS operator_class,
        a.attname AS column_name,
        CASE WHEN x.indkey[0] = 0 THEN pg_catalog.pg_get_indexdef(i.oid, 1, true) END AS expression,
-       pg_catalog.pg_get_expr(x.indpred, x.indrelid, true) AS predicate,
-       i.reloptions AS parameters, x.indisvalid AS valid, x.indisready AS ready, x.indislive AS live,
-       t.relkind = 'p' AS partitioned,
-       EXISTS (SELECT FROM pg_catalog.pg_stat_progress_create_index p
-                WHERE p.index_relid = i.oid AND p.datid = (SELECT d.oid FROM pg_catalog.pg_database d
-                                                            WHERE d.datname = current_database())) AS building
-  FROM pg_catalog.pg_index x
+       pg_catalog.pg_get_expr(x.indpred, x.indrelid, true) AS predicate, i.reloptions AS parameters
+"""
+"""What ``definition_of_row`` reads, of the tables in ``INDEX_TABLES``."""
+
+INDEX_TABLES: Final = """
+       pg_catalog.pg_index x
   JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid
   JOIN pg_catalog.pg_class t ON t.oid = x.indrelid
-  JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace
+  JOIN pg_catalog.pg_namespace n ON n.oid = i.relnamespace
   JOIN pg_catalog.pg_am m ON m.oid = i.relam
   JOIN pg_catalog.pg_opclass o ON o.oid = x.indclass[0]
   JOIN pg_catalog.pg_namespace c ON c.oid = o.opcnamespace
   LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = x.indrelid AND a.attnum = x.indkey[0] AND x.indkey[0] <> 0
+"""
+
+_INDEXES: Final = text(f"""
+SELECT n.nspname AS schema, t.relname AS table_name, i.relname AS name, i.oid AS oid, {DEFINITION_COLUMNS},
+       x.indisvalid AS valid, x.indisready AS ready, x.indislive AS live,
+       t.relkind = 'p' AS partitioned,
+       EXISTS (SELECT FROM pg_catalog.pg_stat_progress_create_index p
+                WHERE p.index_relid = i.oid AND p.datid = (SELECT d.oid FROM pg_catalog.pg_database d
+                                                            WHERE d.datname = current_database())) AS building
+  FROM {INDEX_TABLES}
  WHERE m.amname IN ('hnsw', 'ivfflat') AND NOT i.relispartition AND n.nspname IN :schemas
  ORDER BY n.nspname, t.relname, i.relname
-""").bindparams(bindparam("schemas", expanding=True))
+""").bindparams(bindparam("schemas", expanding=True))  # noqa: S608  # the parts are constants
 
 _PARTITIONS: Final = text("""
 SELECT n.nspname AS schema, t.relname AS table_name

@@ -1,4 +1,8 @@
-"""What the server says about one table, its partitions and their indexes: the values that plans are made from."""
+"""What the server says about one table, its partitions and their indexes: the values that plans are made from.
+
+The wished definition is asked for by plain statements and not by ``probe``, which returns refusals as values: here the
+error of the server itself has to end the operation, with its class and its SQLSTATE.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from alembic_ops.canonical import with_defaults
-from alembic_ops.catalog import definition_of_row
+from alembic_ops.catalog import DEFINITION_COLUMNS, INDEX_TABLES, definition_of_row
 from alembic_ops.quoting import PREPARER
 from alembic_ops.statements import create_index, verbatim
 from sqlalchemy_vecsearch.methods import HNSW, IVFFlat
@@ -113,14 +117,9 @@ SELECT tree.oid, tree.relname AS name, n.nspname AS schema, tree.relkind = 'p' A
 
 # Progress shows the columns of other people's builds to members of pg_read_all_stats only; the lock that every
 # concurrent build holds on its table is seen by all.
-_INDEXES: Final = text("""
+_INDEXES: Final = text(f"""
 SELECT i.oid, i.relname AS name, n.nspname AS schema, i.relkind = 'I' AS partitioned,
-       t.oid AS table_oid, t.relname AS table_name, m.amname AS method,
-       CASE WHEN pg_catalog.pg_opclass_is_visible(o.oid) THEN o.opcname
-            ELSE pg_catalog.format('%I.%I', c.nspname, o.opcname) END AS operator_class,
-       a.attname AS column_name,
-       CASE WHEN x.indkey[0] = 0 THEN pg_catalog.pg_get_indexdef(i.oid, 1, true) END AS expression,
-       pg_catalog.pg_get_expr(x.indpred, x.indrelid, true) AS predicate, i.reloptions AS parameters,
+       t.oid AS table_oid, t.relname AS table_name, {DEFINITION_COLUMNS},
        x.indisvalid AS valid, x.indisready AS ready, x.indislive AS live,
        pg_catalog.pg_get_indexdef(i.oid) AS sql, h.inhparent AS parent,
        COALESCE(
@@ -132,18 +131,11 @@ SELECT i.oid, i.relname AS name, n.nspname AS schema, i.relkind = 'I' AS partiti
                AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = current_database())
                AND COALESCE(s.backend_type, 'client backend') = 'client backend' LIMIT 1)
        ) AS builder
-  FROM pg_catalog.pg_index x
-  JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid
-  JOIN pg_catalog.pg_class t ON t.oid = x.indrelid
-  JOIN pg_catalog.pg_namespace n ON n.oid = i.relnamespace
-  JOIN pg_catalog.pg_am m ON m.oid = i.relam
-  JOIN pg_catalog.pg_opclass o ON o.oid = x.indclass[0]
-  JOIN pg_catalog.pg_namespace c ON c.oid = o.opcnamespace
-  LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = x.indrelid AND a.attnum = x.indkey[0] AND x.indkey[0] <> 0
+  FROM {INDEX_TABLES}
   LEFT JOIN pg_catalog.pg_inherits h ON h.inhrelid = i.oid
  WHERE t.oid = ANY (CAST(:tables AS oid[])) OR (i.relname = ANY (CAST(:names AS text[])) AND n.nspname = :schema)
  ORDER BY n.nspname, i.relname
-""")
+""")  # noqa: S608  # the parts are constants
 
 
 def observe(

@@ -1,4 +1,8 @@
-"""What the server makes of SQL: wished indexes and generated columns are created on empty copies, read, and undone."""
+"""What the server makes of SQL: wished indexes and generated columns are created on empty copies, read, and undone.
+
+A refusal is a value here, so that one statement answers for all tables; an operation, which asks about one index and
+has to end with the error of the server, asks in ``facts``.
+"""
 
 from __future__ import annotations
 
