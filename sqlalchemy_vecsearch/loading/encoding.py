@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from sqlalchemy.types import TypeDecorator
 
 from sqlalchemy_vecsearch.types import BIT
-from sqlalchemy_vecsearch.types.bit_values import checked_bits
+from sqlalchemy_vecsearch.types.bit_values import bits_binary, checked_bits
 from sqlalchemy_vecsearch.types.decorators import before_sending
 from sqlalchemy_vecsearch.types.dense_values import checked_dense
 from sqlalchemy_vecsearch.types.sparse_values import checked_sparse
@@ -173,7 +173,7 @@ def _vector_encoder(server: ServerColumn, dialect: Dialect) -> Encoder | None:
     if server.is_bits:
         if asyncpg:
             return lambda value: None if value is None else _asyncpg_bits(value, dimensions, name)
-        return lambda value: None if value is None else checked_bits(value, dimensions, name).to_binary()
+        return lambda value: None if value is None else bits_binary(value, dimensions, name)
     return None
 
 

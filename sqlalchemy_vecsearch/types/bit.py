@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from pgvector.sqlalchemy import BIT as _BIT
 
 from sqlalchemy_vecsearch.types.adapters import BitWire, teach_connections
-from sqlalchemy_vecsearch.types.bit_values import checked_bits
+from sqlalchemy_vecsearch.types.bit_values import bits_binary, checked_bits, is_bit_text
 from sqlalchemy_vecsearch.types.naming import NamedByColumn
 from sqlalchemy_vecsearch.types.percent import with_percent_sign
 from sqlalchemy_vecsearch.types.sql import driver_of
@@ -77,12 +77,14 @@ class BIT(NamedByColumn, _BIT):
         """Return the best form that the driver can send."""
         if value is None:
             return None
-        if driver_of(dialect) == "asyncpg":
+        driver = driver_of(dialect)
+        if driver == "asyncpg":
             return _asyncpg_bits(value, self.length, self.column_name)
-        bits = checked_bits(value, self.length, self.column_name)
-        if driver_of(dialect) == "psycopg":
-            return BitWire(bits.to_binary())
-        return bits.to_text()
+        if is_bit_text(value, self.length):
+            return value
+        if driver == "psycopg":
+            return BitWire(bits_binary(value, self.length, self.column_name))
+        return checked_bits(value, self.length, self.column_name).to_text()
 
     def process_literal_param(self, value: Any, dialect: Dialect) -> str:  # noqa: ARG002  # SQLAlchemy's signature
         """Return the string of 0 and 1 that is quoted."""
@@ -98,6 +100,8 @@ class BIT(NamedByColumn, _BIT):
 def _asyncpg_bits(value: Any, length: int | None, name: str | None) -> Any:  # asyncpg.BitString, which is not typed
     from asyncpg import BitString
 
+    if is_bit_text(value, length):
+        return BitString(value)
     if not isinstance(value, BitString):
         return BitString(checked_bits(value, length, name).to_text())
     checked_bits(f"{value.to_int():0{len(value)}b}", length, name)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import struct
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from pgvector import Bit
@@ -13,7 +14,9 @@ from sqlalchemy_vecsearch.types.faults import empty_error, length_error, shown, 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["checked_bits"]
+__all__ = ["bits_binary", "checked_bits", "is_bit_text"]
+
+_HEAD: Final = struct.Struct(">i")
 
 
 def checked_bits(value: object, dimensions: int | None = None, column: str | None = None) -> Bit:
@@ -25,6 +28,20 @@ def checked_bits(value: object, dimensions: int | None = None, column: str | Non
     if dimensions is not None and length != dimensions:
         raise length_error(length, dimensions, column)
     return bits
+
+
+def bits_binary(value: object, dimensions: int | None = None, column: str | None = None) -> bytes:
+    """Return what ``bit_recv`` reads, the number of bits and then the bits; see `checked_vector`."""
+    if type(value) is np.ndarray and value.dtype == np.bool_ and value.shape == (dimensions,) and dimensions:
+        return _HEAD.pack(dimensions) + np.packbits(value).tobytes()
+    return checked_bits(value, dimensions, column).to_binary()
+
+
+def is_bit_text(value: object, dimensions: int | None) -> bool:
+    """Tell whether a value is a text of this many 0 and 1, which PostgreSQL reads as it is; it takes a microsecond."""
+    if type(value) is not str or not value.isascii() or not value or dimensions not in {None, len(value)}:
+        return False
+    return not value.encode().translate(None, b"01")
 
 
 def _bits(value: Any, column: str | None) -> Bit:  # one of the many inputs of Bit, which checks it

@@ -13,7 +13,7 @@ from pgvector import Bit, HalfVector, SparseVector, Vector
 from scipy.sparse import coo_array, csr_matrix
 
 from sqlalchemy_vecsearch.errors import DimensionError, VectorValueError
-from sqlalchemy_vecsearch.types.bit_values import checked_bits
+from sqlalchemy_vecsearch.types.bit_values import bits_binary, checked_bits, is_bit_text
 from sqlalchemy_vecsearch.types.dense_values import checked_dense
 from sqlalchemy_vecsearch.types.sparse_values import checked_sparse
 from sqlalchemy_vecsearch.types.validation import checked_vector
@@ -198,3 +198,32 @@ def test_the_error_for_bits_shows_the_value():
 def test_no_bits_are_refused():
     with pytest.raises(VectorValueError, match=r"^The vector is empty\. "):
         checked_vector("", "bit")
+
+
+@pytest.mark.parametrize(
+    ("value", "dimensions", "is_text"),
+    [
+        ("0101", 4, True),
+        ("0101", None, True),
+        ("010", 4, False),
+        ("", None, False),
+        ("", 0, False),
+        ("0121", 4, False),
+        ("+101", 4, False),
+        (" 101", 4, False),
+        ("1_01", 4, False),
+        ("10\u06611", 4, False),
+        ("10\ud8001", 4, False),
+        (b"0101", 4, False),
+        ([0, 1, 0, 1], 4, False),
+    ],
+)
+def test_only_a_text_of_zeros_and_ones_of_the_right_length_goes_as_it_is(value, dimensions, is_text):
+    assert is_bit_text(value, dimensions) is is_text
+
+
+@pytest.mark.parametrize("bits", [[True], [False] * 7, [True, False] * 4, [True] * 9, [False, True] * 192])
+@pytest.mark.parametrize("form", [list, tuple, np.array, lambda bits: np.array(bits, dtype=np.uint8)])
+def test_the_binary_form_of_bits_is_that_of_pgvector(bits, form):
+    assert bits_binary(form(bits), len(bits)) == Bit(np.array(bits)).to_binary()
+    assert bits_binary(form(bits)) == Bit(np.array(bits)).to_binary()
