@@ -8,6 +8,7 @@ from psycopg import AsyncConnection
 from psycopg import Error as PsycopgError
 from psycopg.adapt import AdaptersMap, Dumper, PyFormat, Transformer
 from psycopg.pq import Format
+from psycopg.types.range import Range
 from sqlalchemy.util import await_only
 
 from sqlalchemy_vecsearch.types.arrays import holds_vectors
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["copy_blocks", "copy_stream", "stand_in", "text_form"]
 
 _TEXT_OID: Final = 25
+_INTEGER_RANGES: Final = frozenset({"int4range", "int8range", "int4multirange", "int8multirange"})
+_INT4RANGE_OID: Final = 3904
+_INT4RANGE_LENGTH: Final = 17  # a byte of flags, and for each bound its length and itself
 _TEXT_LIKE: Final = frozenset({"bpchar", "citext"})  # sent as text is
 
 
@@ -63,6 +67,8 @@ def text_form(driver_connection: Any) -> Callable[[Any], str | None]:  # any val
 
 
 def _has_binary_form(adapters: AdaptersMap, server: ServerColumn) -> bool:
+    if server.type_name.removeprefix("_") in _INTEGER_RANGES and not _sends_whole_bounds(adapters):
+        return False
     oids = [_oid(server)]
     info = adapters.types.get(server.oid)
     if info is not None and info.array_oid == server.oid:  # psycopg has a dumper for each array, good or not
@@ -73,6 +79,12 @@ def _has_binary_form(adapters: AdaptersMap, server: ServerColumn) -> bool:
     except PsycopgError:
         return False
     return True
+
+
+def _sends_whole_bounds(adapters: AdaptersMap) -> bool:
+    """Tell whether the bounds of an ``int4range`` have four bytes; those of psycopg 3.2 have two for a small number."""
+    dumper = adapters.get_dumper_by_oid(_INT4RANGE_OID, Format.BINARY)(Range)
+    return len(bytes(dumper.dump(Range(1, 2)) or b"")) == _INT4RANGE_LENGTH
 
 
 def copy_stream(driver_connection: Any, target: CopyTarget, stream: RowStream) -> None:  # Connection of either kind
