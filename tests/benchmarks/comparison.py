@@ -40,13 +40,13 @@ def measure(url):
     return found
 
 
-def declare(metadata, number, *, name="embedding", quantize=None, predicate=None, schema=None):
+def declare(metadata, number, *, name="embedding", dimensions=3, quantize=None, predicate=None, schema=None):
     items = Table(
         f"items_{number}",
         metadata,
         Column("id", Integer, primary_key=True),
         Column("kind", String),
-        Column(name, VECTOR(3)),
+        Column(name, VECTOR(dimensions)),
         schema=schema,
     )
     where = None if predicate is None else items.c.kind == predicate
@@ -61,6 +61,9 @@ SHAPES = {
     "over an expression": lambda metadata, number: declare(metadata, number, quantize="halfvec"),
     "over columns of different names": lambda metadata, number: declare(
         metadata, number, name=f"embedding_{number}", quantize="halfvec"
+    ),
+    "over columns of different dimensions": lambda metadata, number: declare(
+        metadata, number, dimensions=number + 3, quantize="halfvec"
     ),
     "with different predicates": lambda metadata, number: declare(metadata, number, predicate=f"kind {number}"),
     "with different names and predicates": lambda metadata, number: declare(
