@@ -124,4 +124,4 @@ class Note(Base):
     __tablename__ = "note"
     id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
     vector: Mapped[list[float]] = mapped_column("embedding", VECTOR(3))
-    doubled: Mapped[int] = mapped_column(Computed("id * 2"))
+    doubled: Mapped[int] = mapped_column(Computed("id * 2", persisted=True))
