@@ -16,11 +16,12 @@ from sqlalchemy.orm import Session
 from sqlalchemy_vecsearch import explain
 from sqlalchemy_vecsearch.demo.corpus import read_entries
 from sqlalchemy_vecsearch.demo.embedder import Embedder
+from sqlalchemy_vecsearch.demo.memory import peak_memory_megabytes
 from sqlalchemy_vecsearch.demo.models import Document
 from sqlalchemy_vecsearch.demo.rebuild import BackgroundSearches
 from sqlalchemy_vecsearch.demo.searching import QUESTIONS, answer, search
 from sqlalchemy_vecsearch.demo.server import start
-from sqlalchemy_vecsearch.demo.summary import Answered, Plan, Rebuild, Summary, peak_memory_megabytes
+from sqlalchemy_vecsearch.demo.summary import Answered, Plan, Rebuild, Summary
 from sqlalchemy_vecsearch.loading import copy_rows
 
 if TYPE_CHECKING:

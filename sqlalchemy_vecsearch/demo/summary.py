@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 
-__all__ = ["Answer", "Answered", "Plan", "Rebuild", "Step", "Summary", "peak_memory_megabytes"]
+__all__ = ["Answer", "Answered", "Plan", "Rebuild", "Step", "Summary"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,13 +89,3 @@ class Summary:
     def succeeded(self) -> bool:
         """Whether the index served the searches and none of them failed during the rebuild."""
         return self.plan.index_served and self.rebuild.failed == 0
-
-
-def peak_memory_megabytes() -> int | None:
-    """Return the most memory that this process has held, None where the system does not tell."""
-    try:
-        import resource
-    except ModuleNotFoundError:  # on Windows
-        return None
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit // 2**20
