@@ -5,8 +5,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
-from weakref import WeakKeyDictionary
+from typing import TYPE_CHECKING, Any
 
 from alembic.autogenerate import comparators
 from alembic.operations.ops import DropTableOp, ModifyTableOps
@@ -48,9 +47,6 @@ class Seen:
     tables: list[ComparedTable] = field(default_factory=list)
 
 
-_SEEN: Final[WeakKeyDictionary[AutogenContext, Seen]] = WeakKeyDictionary()
-
-
 @cache
 def register_comparators() -> None:
     """Add what compares vector columns and indexes to Alembic's comparators, for PostgreSQL only, and once."""
@@ -68,7 +64,8 @@ def begin(context: AutogenContext, upgrade_ops: UpgradeOps) -> PriorityDispatchR
     """Prepare a run: what the database has of pgvector, how types are rendered, and what Alembic need not compare."""
     assert context.connection is not None
     extension = installed_extension(context.connection)
-    _SEEN[context] = Seen(extension=extension)
+    run: Any = context  # what was seen lives as long as its run: it refers to the run's connection
+    run.vectors_seen = Seen(extension=extension)
     hidden = None if extension.visible else extension.schema
     if hidden is not None:
         recognise_types_of_schema(context.connection.dialect, hidden)
@@ -76,6 +73,12 @@ def begin(context: AutogenContext, upgrade_ops: UpgradeOps) -> PriorityDispatchR
     render_types_with_imports(context, schema=hidden)
     _hide_vector_indexes(context)
     return PriorityDispatchResult.CONTINUE
+
+
+def _seen(context: AutogenContext) -> Seen:
+    run: Any = context
+    seen: Seen = run.vectors_seen
+    return seen
 
 
 def _compare_defaults_with(extension: InstalledExtension, context: AutogenContext) -> None:
@@ -121,7 +124,7 @@ def remember_table(
     wished: Table | None,
 ) -> PriorityDispatchResult:
     """Note a table that the user's filters let through."""
-    _SEEN[context].tables.append(ComparedTable(schema=schema, name=name, current=current, wished=wished))
+    _seen(context).tables.append(ComparedTable(schema=schema, name=name, current=current, wished=wished))
     return PriorityDispatchResult.CONTINUE
 
 
@@ -130,7 +133,7 @@ def compare_schemas(
 ) -> PriorityDispatchResult:
     """Compare the vector indexes of all tables at once, and put the operations among Alembic's."""
     assert context.connection is not None, "autogenerate needs a database"
-    seen = _SEEN[context]
+    seen = _seen(context)
     _leave_partitions_alone(seen, upgrade_ops, partitions(context.connection, schemas))
     current = {table.key: table.current for table in seen.tables if table.current is not None}
     columns = take_over_columns(upgrade_ops.ops, current)

@@ -1,10 +1,13 @@
 """What the comparison adds to autogenerate: few statements, whatever the number of tables."""
 
+import gc
+from weakref import ref
+
 import pytest
 from alembic.autogenerate import produce_migrations
 from alembic.migration import MigrationContext
 from pgvector.sqlalchemy import VECTOR
-from sqlalchemy import Column, Integer, MetaData, String, Table, event
+from sqlalchemy import Column, Integer, MetaData, String, Table, create_engine, event
 
 import alembic_ops
 from sqlalchemy_vecsearch import vector_index
@@ -40,3 +43,19 @@ def test_the_number_of_statements_does_not_depend_on_the_number_of_tables(engine
     assert script.upgrade_ops.ops == []
     assert sum(any(word in one for word in CATALOG) for one in statements) == 3
     assert sum(PROBE in one for one in statements) == 3
+
+
+def test_a_comparison_leaves_nothing_behind_in_the_process(vecsearch_url):
+    alembic_ops.register()
+
+    def compare():
+        engine = create_engine(vecsearch_url)
+        metadata = models(1)
+        with engine.begin() as connection:
+            produce_migrations(MigrationContext.configure(connection), metadata)
+        engine.dispose()
+        return ref(engine), ref(metadata)
+
+    left = compare()
+    gc.collect()
+    assert [one() for one in left] == [None, None]
