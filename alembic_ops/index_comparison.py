@@ -17,6 +17,7 @@ from alembic_ops.errors import VectorMigrationWarning
 from alembic_ops.operations import DropVectorIndexOp
 from alembic_ops.probe import NO_TEMPORARY_TABLES
 from alembic_ops.quoting import PREPARER
+from alembic_ops.settled import doubtful
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -36,6 +37,9 @@ __all__ = ["ComparedTable", "IndexComparison"]
 log = logging.getLogger(__name__)
 
 _NO_CHANGES: Final = ColumnChanges()
+
+_NOT_THERE_YET: Final = frozenset({"22P02", "42704", "42883"})
+"""The SQLSTATE of a value that its enum lacks, of a missing type, and of a missing function."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +84,7 @@ class IndexComparison:
         current, wished = self._filtered([state for state in found if self._is_compared(state)])
         here = self._canonical_current(current)
         there = self._canonical_wished(wished, current)
+        here, there = self._settled(here, there)
         changes = index_changes(here, there)
         changes.extend(self._with_generated_columns(here, there, changes))
         for change in changes:
@@ -204,6 +209,22 @@ class IndexComparison:
             states.append(self._remembered(replace(state, definition=answer), written))
         return states
 
+    def _settled(self, here: list[IndexState], there: list[IndexState]) -> tuple[list[IndexState], list[IndexState]]:
+        """Let the server read once more what it has printed of two indexes that differ in this print alone."""
+        current, wished = doubtful(here, there), doubtful(there, here)
+        assert self.context.connection is not None, "autogenerate needs a database"
+        answers = normalised(
+            self.context.connection,
+            [Wish(state=state, actions=self._columns(state).renames) for state in current]
+            + [Wish(state=state, actions=self._actions(state)) for state in wished],
+            extension_schema=None if self.extension.visible else self.extension.schema,
+        )
+        again: dict[IndexState, IndexState] = {}
+        for state, answer in zip([*current, *wished], answers, strict=True):
+            if not isinstance(answer, Refusal):
+                again[state] = self._remembered(replace(state, definition=answer), self.originals[state])
+        return [again.get(state, state) for state in here], [again.get(state, state) for state in there]
+
     def _can_be_asked(self, state: IndexState) -> bool:
         current = self.tables[state.schema, state.table_name].current
         return current is not None and self.extension.version is not None
@@ -222,6 +243,15 @@ class IndexComparison:
 
 def _without_answer(declared: DeclaredIndex, refusal: Refusal, current: IndexState | None) -> IndexDefinition:
     """Return what to compare with where the server did not create a wished index."""
+    if refusal.sqlstate in _NOT_THERE_YET:
+        warnings.warn(
+            f"The server cannot build the index {refusal.state.name!r} of the table {refusal.state.table_name!r} yet. "
+            f"It says: {refusal.message}. "
+            "Let the revision create that before its operation on the index, or correct the SQL of the index.",
+            VectorMigrationWarning,
+            stacklevel=2,
+        )
+        return declared.state.definition
     if refusal.sqlstate not in NO_TEMPORARY_TABLES:
         raise IndexRuleError(
             declared.index,
