@@ -48,7 +48,7 @@ def build(
     """Run a build with the settings that fit it, and report how far it is.
 
     Raises:
-        BuildError: an IVFFlat index would be trained on fewer rows than it has lists.
+        BuildError: an IVFFlat index would be trained on some rows, but fewer than it has lists.
     """
     table = qualified_name(PREPARER, order.schema, order.table_name)
     facts = find_build_facts(connection, table, order.definition)
@@ -56,8 +56,7 @@ def build(
         execute()
         return
     if order.definition.method == IVFFlat.name and order.on_live_table:
-        rows = count_rows(connection, table)
-        require_rows(order.definition, rows, name=order.name, table_name=order.table_name)
+        _require_rows_unless_empty(order, count_rows(connection, table))
     wished = build_settings(order.build, order.definition, facts)
     if wished:
         chosen = ", ".join(f"{name} = {value}" for name, value in wished.items())
@@ -74,12 +73,32 @@ def build(
         execute()
 
 
+def _require_rows_unless_empty(order: BuildOrder, rows: int) -> None:
+    """Let an empty table pass: there, all revisions run one after the other before the first row is loaded."""
+    if rows:
+        require_rows(order.definition, rows, name=order.name, table_name=order.table_name)
+        return
+    _LOG.warning(
+        "The table %r is empty, so that the lists of %s have no rows to learn from. IVFFlat finds almost nothing of the"
+        " rows that come later. Build the index again once they are loaded: op.rebuild_vector_index().",
+        order.table_name,
+        order.name,
+    )
+
+
 def with_counted_lists(connection: Connection, operation: CreateVectorIndexOp) -> CreateVectorIndexOp:
-    """Return an operation whose number of lists follows from the rows, at the cost of a scan."""
+    """Return an operation whose number of lists follows from the rows, at the cost of a scan.
+
+    Raises:
+        BuildError: there are no rows to count.
+    """
     facts = observe(connection, operation.table_name, operation.schema)
     if facts.table is None:
         return operation
     rows = count_rows(connection, qualified_name(PREPARER, facts.table.schema, facts.table.name))
     leaves = [one for one in facts.partitions if not one.partitioned]
     lists = lists_for(rows // max(1, len(leaves)))
-    return replace(operation, definition=replace(operation.definition, parameters=(("lists", lists),)))
+    counted = replace(operation.definition, parameters=(("lists", lists),))
+    if not rows:
+        require_rows(counted, rows, name=operation.name, table_name=operation.table_name)
+    return replace(operation, definition=counted)

@@ -26,12 +26,14 @@ class Conversion:
     """How a value becomes one of another type.
 
     ``casts`` are the types that it is cast to, one after the other. ``condition`` says which rows can follow: all,
-    those with ``dimensions``, or none that hold a vector.
+    those with ``dimensions``, or none that hold a vector. ``of_elements`` says that a value is an array, and
+    ``dimensions`` those of each of its vectors.
     """
 
     casts: tuple[str, ...]
     condition: Condition
     dimensions: int | None = None
+    of_elements: bool = False
 
 
 def conversion(existing: TypeEngine[Any], wished: TypeEngine[Any], dialect: Dialect) -> Conversion:
@@ -47,7 +49,12 @@ def conversion(existing: TypeEngine[Any], wished: TypeEngine[Any], dialect: Dial
     if not _comparable(old, new):
         return Conversion(casts=(target,), condition="no_vectors")
     if old.dimensions is None and new.dimensions is not None and old.storage in _HAVE_DIMENSIONS:
-        return Conversion(casts=(target,), condition="of_dimensions", dimensions=new.dimensions)
+        return Conversion(
+            casts=(target,),
+            condition="of_dimensions",
+            dimensions=new.dimensions,
+            of_elements=new.array_dimensions is not None,
+        )
     return Conversion(casts=(target,), condition="always")
 
 

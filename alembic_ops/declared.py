@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from itertools import pairwise
@@ -19,6 +20,7 @@ from alembic_ops.index_rules import (
 )
 from alembic_ops.quoting import DIALECT
 from alembic_ops.state import IndexDefinition, IndexState
+from sqlalchemy_vecsearch.errors import DeclarationError
 from sqlalchemy_vecsearch.methods import HNSW, IVFFlat
 from sqlalchemy_vecsearch.metrics import Storage
 from sqlalchemy_vecsearch.names import IDENTIFIER_BYTES
@@ -173,8 +175,8 @@ def _predicate(where: Any) -> str | None:  # Any: what postgresql_where takes
 
 
 def _parameters(index: Index, method: str, given: Mapping[str, object]) -> tuple[tuple[str, int], ...]:
+    typed = {str(name).lower(): _whole(index, str(name), value) for name, value in given.items()}
     try:
-        typed = {str(name).lower(): int(str(value)) for name, value in given.items()}
         return tuple(sorted(_METHODS[method](**typed).parameters.items()))
     except TypeError:
         known = " and ".join(repr(name) for name in _METHODS[method].defaults)
@@ -182,8 +184,21 @@ def _parameters(index: Index, method: str, given: Mapping[str, object]) -> tuple
         raise IndexRuleError(
             index, f"has the parameter {wrong!r}", f"{method} knows {known} only.", "Correct postgresql_with."
         ) from None
-    except ValueError as error:
+    except DeclarationError as error:
         raise IndexRuleError(index, "has parameters out of range", str(error), "Correct postgresql_with.") from None
+
+
+def _whole(index: Index, name: str, value: object) -> int:
+    """Return the number that the server would read from a value."""
+    try:
+        number = float(str(value))
+    except ValueError:
+        number = math.nan
+    if number.is_integer():
+        return int(number)
+    raise IndexRuleError(
+        index, f"has the value {value!r} for {name!r}", "It takes a whole number.", "Correct postgresql_with."
+    )
 
 
 def _operator_class(index: Index, method: str, expression: ColumnElement[Any], given: str | None) -> str:

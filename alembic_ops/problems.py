@@ -58,6 +58,13 @@ _REASONS: Final[dict[str, tuple[str, str]]] = {
         "The operator class is made for another type than the column's.",
         "Take the one that fits: halfvec_cosine_ops for a HALFVEC column, for example.",
     ),
+    "42846": (
+        "The server has no cast between the two types.",
+        (
+            "Give op.alter_embedding_type() a using= expression that makes the new value, such as "
+            'using="embedding::text::vector(384)", or correct the cast that the index holds.'
+        ),
+    ),
     "42703": ("The table has no such column.", "Correct the name, or add the column in an earlier revision."),
     "42P17": (
         "The expression and the predicate of an index may use nothing whose value changes from one day to the next.",
@@ -100,6 +107,11 @@ _EXTENSION_PRIVILEGE: Final = (
     "Let the migration connect as such a role, or let a superuser do it once by psql.",
 )
 
+_DEFAULT: Final = (
+    "The default of the column is of the former type, and the server does not cast it.",
+    "Take the default away before by op.alter_column(..., server_default=None), and set the new one after it.",
+)
+
 _SHARED_MEMORY: Final = (
     "Parallel workers build the graph in shared memory, of which a container has 64 MB unless it is given more.",
     "Start the container with --shm-size=2g, or write build=Build(workers=0), and run the upgrade again.",
@@ -133,6 +145,8 @@ def _message(error: DBAPIError) -> str:
 def _reason(error: DBAPIError, code: str | None) -> tuple[str, str]:
     if code == "53100" and "shared memory" in str(error.orig):
         return _SHARED_MEMORY
+    if code == "42804" and "default for column" in str(error.orig):
+        return _DEFAULT
     if code is not None and code in _REASONS:
         return _REASONS[code]
     if error.connection_invalidated or (code or "08").startswith("08"):

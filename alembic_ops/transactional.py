@@ -165,6 +165,9 @@ def _alter(operation: AlterEmbeddingTypeOp, way: Conversion) -> TextClause:
 def _rows_in_the_way(operation: AlterEmbeddingTypeOp, way: Conversion) -> str:
     table = qualified_name(PREPARER, operation.schema, operation.table_name)
     column = PREPARER.quote(operation.column)
+    if way.of_elements:
+        other = f"SELECT FROM unnest({column}) one WHERE vector_dims(one) <> {way.dimensions}"
+        return f"SELECT FROM {table} WHERE EXISTS ({other})"
     if way.condition == "of_dimensions":
         return f"SELECT FROM {table} WHERE vector_dims({column}) <> {way.dimensions}"
     return f"SELECT FROM {table} WHERE {column} IS NOT NULL"

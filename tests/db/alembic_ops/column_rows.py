@@ -38,6 +38,8 @@ FOLLOWING = {
     "a cast that is needed no more": (models(HALFVEC(3), operators=L2, element=as_vector(3)), models(VECTOR(3), operators=L2, element=as_vector(3)), [DROP, ALTER, CREATE], "vector"),
     "floats to vector": (models(ARRAY(Double())), models(VECTOR(3)), [ALTER], "floats"),
     "text to vector": (models(String()), models(VECTOR(3)), [ALTER], "text"),
+    "arrays that lose their dimensions": (models(ARRAY(VECTOR(3))), models(ARRAY(VECTOR())), [ALTER], "array"),
+    "arrays that gain dimensions": (models(ARRAY(VECTOR())), models(ARRAY(VECTOR(3))), [ALTER], "array"),
     "arrays": (models(ARRAY(VECTOR(3))), models(ARRAY(HALFVEC(3))), [ALTER], "array"),
     "type decorator": (models(VECTOR(3)), models(Tagged()), [ALTER], "vector"),
     "variant": (models(VECTOR(3)), models(String().with_variant(HALFVEC(3), "postgresql")), [ALTER], "vector"),
@@ -52,6 +54,7 @@ STAYING = {
     "other storage and dimensions": (models(VECTOR(3), operators=L2), models(HALFVEC(2), operators=HALF), [DROP, ALTER, CREATE], "vector"),
     "vector to bits": (models(VECTOR(3)), models(BIT(3)), [ALTER], "vector"),
     "more bits": (models(BIT(3)), models(BIT(4)), [ALTER], "bit"),
+    "arrays that gain other dimensions": (models(ARRAY(VECTOR())), models(ARRAY(VECTOR(4))), [ALTER], "array"),
     "arrays of other dimensions": (models(ARRAY(VECTOR(3))), models(ARRAY(VECTOR(4))), [ALTER], "array"),
     "dimensions gained, but others": (models(VECTOR()), models(VECTOR(4)), [ALTER], "vector"),
 }  # fmt: skip

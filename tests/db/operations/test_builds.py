@@ -54,6 +54,35 @@ def test_an_empty_table_trains_no_lists(alembic_project, catalog):
     assert catalog.indexes() == {}
 
 
+@pytest.mark.parametrize("operation", ["create", "rebuild"])
+def test_an_empty_table_gets_the_lists_that_are_written(alembic_project, catalog, caplog, operation):
+    catalog.execute("DELETE FROM document")
+    if operation == "rebuild":
+        catalog.execute("CREATE INDEX ix ON document USING hnsw (embedding vector_l2_ops)")
+    written = LISTS.replace("create", operation).replace('"auto"', "7")
+    alembic_project.revision(written)
+    alembic_project.upgrade()
+    assert catalog.indexes()["ix"] == (
+        "CREATE INDEX ix ON public.document USING ivfflat (embedding) WITH (lists='7')",
+        True,
+    )
+    built = "ix" if operation == "create" else "ix__new"
+    assert (
+        f"The table 'document' is empty, so that the lists of {built} have no rows to learn from. IVFFlat finds almost "
+        "nothing of the rows that come later. Build the index again once they are loaded: op.rebuild_vector_index()."
+    ) in [record.message for record in caplog.records if record.levelname == "WARNING"]
+
+
+def test_a_few_rows_are_still_too_few(alembic_project, catalog):
+    catalog.execute("DELETE FROM document WHERE id > 6")
+    alembic_project.revision(LISTS.replace('"auto"', "7"))
+    with pytest.raises(
+        BuildError, match=r"^The table 'document' has 6 rows, too few for the 7 lists of the index 'ix'\."
+    ):
+        alembic_project.upgrade()
+    assert catalog.indexes() == {}
+
+
 def test_sql_for_later_cannot_count_rows(alembic_project):
     alembic_project.revision(LISTS)
     with pytest.raises(OperationArgumentError, match="cannot become SQL for later"):

@@ -17,6 +17,11 @@ DIALECT = postgresql.dialect()
         (HALFVEC(3), SPARSEVEC(3), Conversion(casts=("SPARSEVEC(3)",), condition="always")),
         (VECTOR(3), VECTOR(), Conversion(casts=("VECTOR",), condition="always")),
         (VECTOR(), VECTOR(3), Conversion(casts=("VECTOR(3)",), condition="of_dimensions", dimensions=3)),
+        (
+            ARRAY(VECTOR()),
+            ARRAY(VECTOR(3)),
+            Conversion(casts=("VECTOR(3)[]",), condition="of_dimensions", dimensions=3, of_elements=True),
+        ),
         (VECTOR(), HALFVEC(3), Conversion(casts=("HALFVEC(3)",), condition="of_dimensions", dimensions=3)),
         (VECTOR(3), VECTOR(4), Conversion(casts=("VECTOR(4)",), condition="no_vectors")),
         (VECTOR(3), HALFVEC(4), Conversion(casts=("HALFVEC(4)",), condition="no_vectors")),

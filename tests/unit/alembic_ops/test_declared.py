@@ -163,6 +163,22 @@ def test_a_rule_that_is_broken_names_the_table_and_the_index(items, what):
     assert broken(*items).startswith(f"The index 'ix_e' of the table 'items' {what}. ")
 
 
+@pytest.mark.parametrize("value", [24, "24", 24.0, "24.0"])
+def test_a_whole_number_is_taken_in_each_of_its_forms(value):
+    state = only(table_of(embedding(), hnsw("embedding", postgresql_with={"m": value})))
+    assert state.definition.parameters == (("m", 24),)
+
+
+@pytest.mark.parametrize("value", [24.5, "many", True, None, float("inf")])
+def test_what_is_no_whole_number_is_an_error(value):
+    with pytest.raises(IndexRuleError) as error:
+        only(table_of(embedding(), hnsw("embedding", postgresql_with={"m": value})))
+    assert str(error.value) == (
+        f"The index 'ix_e' of the table 'items' has the value {value!r} for 'm'. "
+        "It takes a whole number. Correct postgresql_with."
+    )
+
+
 def test_a_name_over_63_bytes_is_an_error():
     with pytest.raises(
         IndexRuleError,

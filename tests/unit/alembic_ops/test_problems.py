@@ -47,6 +47,20 @@ def wrapped(original):
             "membership of the owner.",
         ),
         (
+            "cannot cast type jsonb to vector",
+            "42846",
+            "The server did not create ix: cannot cast type jsonb to vector. The server has no cast between the two types. "
+            "Give op.alter_embedding_type() a using= expression that makes the new value, such as "
+            'using="embedding::text::vector(384)", or correct the cast that the index holds.',
+        ),
+        (
+            'default for column "embedding" cannot be cast automatically to type vector',
+            "42804",
+            'The server did not create ix: default for column "embedding" cannot be cast automatically to type vector. '
+            "The default of the column is of the former type, and the server does not cast it. Take the default away before "
+            "by op.alter_column(..., server_default=None), and set the new one after it.",
+        ),
+        (
             "something new",
             "XX000",
             "The server did not create ix: something new. It is not one of the known causes. Mend what the server says, "
