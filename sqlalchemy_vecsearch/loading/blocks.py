@@ -39,7 +39,7 @@ _PLAIN_TYPES: Final = (Integer, Float, Boolean)  # classes whose values go to th
 def whole_arrays(target: CopyTarget, given: Sequence[Any]) -> list[Array] | None:
     """Return an array for each column when all of them can be sent as arrays and have no NULL, else None."""
     arrays = [
-        whole_array(column, server, values)
+        None if np.ma.is_masked(values) else whole_array(column, server, values)
         for column, server, values in zip(target.declared, target.server, given, strict=True)
     ]
     return [array for array in arrays if array is not None] if all(array is not None for array in arrays) else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from array import array
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["bits_binary", "checked_bits", "is_bit_text"]
 
 _HEAD: Final = struct.Struct(">i")
+_TRUTH_KINDS: Final = "bfiu"
 
 
 def checked_bits(value: object, dimensions: int | None = None, column: str | None = None) -> Bit:
@@ -48,8 +50,10 @@ def _bits(value: Any, column: str | None) -> Bit:  # one of the many inputs of B
     plain = value
     if isinstance(value, tuple):
         plain = list(value)
-    elif not isinstance(value, (str, bytes, list)) and hasattr(value, "__array__"):
-        plain = np.asarray(value)
+    elif isinstance(value, array) or (not isinstance(value, (str, bytes, list)) and hasattr(value, "__array__")):
+        plain = np.asanyarray(value)
+        if plain.dtype == object or np.ma.is_masked(plain):
+            plain = plain.tolist()  # with None where an element is masked
     if isinstance(plain, (str, bytes, list)) and not plain:
         raise empty_error(column)
     try:
@@ -74,10 +78,9 @@ def _truths(value: Any) -> NDArray[np.bool_]:  # Any: whatever the user passed
             return np.equal(np.frombuffer(written, dtype=np.uint8), ord("1"))
     elif isinstance(value, list):
         return _truths_of_list(value)
-    elif isinstance(value, np.ndarray) and value.ndim == 1:
-        is_zero_or_one = value.dtype == np.uint8 and value.max(initial=0) <= 1
-        if value.dtype == np.bool_ or is_zero_or_one:
-            truths: NDArray[np.bool_] = value.astype(bool, copy=False)
+    elif isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind in _TRUTH_KINDS:
+        truths: NDArray[np.bool_] = np.asarray(value) == 1
+        if value.dtype == np.bool_ or bool((truths | (value == 0)).all()):
             return truths
     raise ValueError
 
@@ -86,7 +89,7 @@ def _truths_of_list(value: list[Any]) -> NDArray[np.bool_]:  # Any: as above
     try:
         numbers = bytes(value)
     except (TypeError, ValueError):  # something beside True, False and whole numbers
-        numbers = bytes(element == 1 if element in {0, 1} else 2 for element in value)
+        numbers = bytes(int(element == 1) if element in {0, 1} else 2 for element in value)
     if numbers.strip(b"\0\1"):
         raise ValueError
     return np.frombuffer(numbers, dtype=np.bool_)

@@ -113,4 +113,4 @@ class DenseType(NamedByColumn, UserDefinedType[Any]):
 
     def column_expression(self, colexpr: ColumnElement[Any]) -> ColumnElement[Any]:
         """Return the column as it is selected: in binary when arrays are asked for."""
-        return BinaryResult(colexpr, self) if self.returns == "numpy" else colexpr
+        return BinaryResult(colexpr, colexpr.type) if self.returns == "numpy" else colexpr  # a decorator keeps its say

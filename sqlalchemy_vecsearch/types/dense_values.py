@@ -57,11 +57,12 @@ def float32_of(value: object, column: str | None) -> Floats:
             "A vector is a row of numbers, and text is never parsed into one. "
             "Pass a list of floats or a numpy array; embed a text with your model first."
         )
-    found: NDArray[Any] = np.asarray(value)
+    found: NDArray[Any] = np.asanyarray(value)
     if found.ndim != 1:
         raise axes_error(found.shape, column)
-    if found.dtype.kind not in _NUMBER_KINDS:
-        return _from_sequence(found.tolist(), column)
+    if found.dtype.kind not in _NUMBER_KINDS or np.ma.is_masked(found):
+        return _from_sequence(found.tolist(), column)  # None where an element is masked
+    found = np.asarray(found)
     with np.errstate(over="ignore"):  # an overflow becomes inf, which is refused by name
         return found.astype(np.float32)
 

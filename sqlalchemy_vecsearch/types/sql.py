@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.elements import BindParameter, ColumnElement
+from sqlalchemy.types import UserDefinedType
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
@@ -37,6 +38,32 @@ class TypedParameter(ColumnElement[Any]):
         self.through = through
 
 
+class _ElementType(UserDefinedType[Any]):
+    """The type of the elements of ``IN (...)``: sent as ever, each in its cast.
+
+    SQLAlchemy would put the cast of a bind_expression round the text of an empty list, too.
+    """
+
+    cache_ok = True
+    render_bind_cast = True
+
+    def __init__(self, sent: TypeEngine[Any], cast: str) -> None:
+        self.sent = sent
+        self.cast = cast
+
+    def get_col_spec(self, **_: Any) -> str:
+        """Return what stands behind the first ``::``."""
+        return self.cast
+
+    def bind_processor(self, dialect: Dialect) -> Any:  # whatever SQLAlchemy calls a processor
+        """Return that of the vector type, after the decorators of the application."""
+        return self.sent.dialect_impl(dialect).bind_processor(dialect)
+
+    def literal_processor(self, dialect: Dialect) -> Any:  # as above
+        """Return that of the vector type, after the decorators of the application."""
+        return self.sent.dialect_impl(dialect).literal_processor(dialect)
+
+
 class BinaryResult(ColumnElement[Any]):
     """A selected vector in its binary form.
 
@@ -53,13 +80,18 @@ class BinaryResult(ColumnElement[Any]):
 
 @compiles(TypedParameter)
 def _parameter(element: TypedParameter, compiler: SQLCompiler, **options: Any) -> str:
-    text = compiler.process(element.parameter, **options)
+    parameter = element.parameter
     if options.get("literal_binds") or not sends_casts(compiler.dialect):
-        return text
-    type_text = compiler.dialect.type_compiler_instance.process(element.type)
-    if element.through is not None and driver_of(compiler.dialect) == "asyncpg":
-        return f"{text}::{element.through}::{type_text}"
-    return f"{text}::{type_text}"
+        return compiler.process(parameter, **options)
+    cast = compiler.dialect.type_compiler_instance.process(element.type)
+    is_literal = parameter.literal_execute or options.get("literal_execute")
+    if element.through is not None and driver_of(compiler.dialect) == "asyncpg" and not is_literal:
+        cast = f"{element.through}::{cast}"
+    if not parameter.expanding:
+        return f"{compiler.process(parameter, **options)}::{cast}"
+    elements = parameter._clone(maintain_key=True)  # noqa: SLF001  # a copy that SQLAlchemy knows for the same parameter
+    elements.type = _ElementType(parameter.type, cast)
+    return compiler.process(elements, **options)
 
 
 @compiles(BinaryResult)

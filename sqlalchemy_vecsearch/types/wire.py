@@ -103,7 +103,10 @@ def _of_record(value: bytes | bytearray | memoryview) -> Floats | None:
     if length < 0:
         return None
     (dimensions,) = struct.unpack_from(">H", value, _RECORD_HEAD)
-    width = ">f4" if length == _DENSE_HEAD.size + 4 * dimensions else ">f2"
+    body = length - _DENSE_HEAD.size
+    if body not in {4 * dimensions, 2 * dimensions}:  # a text, where the database has no vector, as in a bare VALUES
+        return floats_of_result(bytes(value[_RECORD_HEAD:]).decode())
+    width = ">f4" if body == 4 * dimensions else ">f2"
     return np.frombuffer(value, dtype=width, offset=_RECORD_HEAD + _DENSE_HEAD.size).astype(np.float32)
 
 

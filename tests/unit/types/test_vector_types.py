@@ -111,9 +111,10 @@ def test_psycopg_parameters_carry_their_type():
     assert sql(select(document.c.id).order_by(document.c.terms.l2_distance([0] * 5))) == (
         "SELECT document.id FROM document ORDER BY document.terms <-> %(terms_1)s::SPARSEVEC(5)"
     )
-    assert sql(update(document).values(embedding=None).where(document.c.embedding.in_([[1, 2, 3]]))) == (
+    listed = update(document).values(embedding=None).where(document.c.embedding.in_([[1, 2, 3], [4, 5, 6]]))
+    assert sql(listed, compile_kwargs={"render_postcompile": True}) == (
         "UPDATE document SET embedding=%(embedding)s::VECTOR(3) "
-        "WHERE document.embedding IN (__[POSTCOMPILE_embedding_1~~~~REPL~~::VECTOR(3)~~])"
+        "WHERE document.embedding IN (%(embedding_1_1)s::VECTOR(3), %(embedding_1_2)s::VECTOR(3))"
     )
 
 

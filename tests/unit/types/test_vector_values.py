@@ -173,13 +173,40 @@ def test_an_element_that_is_zero_in_single_precision_is_left_out():
 
 
 @pytest.mark.parametrize(
-    "value", ["0101", [False, True, False, True], (0, 1, 0, 1), np.array([0, 1, 0, 1], dtype=bool), Bit("0101")]
+    "value",
+    [
+        "0101",
+        [False, True, False, True],
+        (0, 1, 0, 1),
+        np.array([0, 1, 0, 1], dtype=bool),
+        list(np.array([0, 1, 0, 1], dtype=bool)),
+        np.array([0, 1, 0, 1]),
+        np.array([0.0, 1.0, 0.0, 1.0]),
+        np.array([False, True, False, True], dtype=object),
+        np.ma.array([False, True, False, True]),
+        array("b", [0, 1, 0, 1]),
+        Bit("0101"),
+    ],
 )
 def test_every_row_of_bits_becomes_a_bit(value):
     assert checked_bits(value, 4).to_text() == "0101"
 
 
-@pytest.mark.parametrize("value", ["012", [0.5, 1.5], np.ones((2, 2), dtype=bool), 5, np.array([1.0, 2.0])])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "012",
+        [0.5, 1.5],
+        np.ones((2, 2), dtype=bool),
+        5,
+        np.array([1.0, 2.0]),
+        np.array([-1, 0, 1]),
+        np.array([np.nan, 1.0]),
+        np.array(["1", "0"]),
+        np.array([True, None], dtype=object),
+        np.ma.array([True, False], mask=[False, True]),
+    ],
+)
 def test_what_is_no_row_of_bits_is_refused(value):
     with pytest.raises(VectorValueError, match="which is not a row of bits"):
         checked_vector(value, "bit")
@@ -227,3 +254,15 @@ def test_only_a_text_of_zeros_and_ones_of_the_right_length_goes_as_it_is(value, 
 def test_the_binary_form_of_bits_is_that_of_pgvector(bits, form):
     assert bits_binary(form(bits), len(bits)) == Bit(np.array(bits)).to_binary()
     assert bits_binary(form(bits)) == Bit(np.array(bits)).to_binary()
+
+
+@pytest.mark.parametrize("storage", ["vector", "halfvec", "sparsevec"])
+def test_a_masked_element_is_none(storage):
+    with pytest.raises(VectorValueError) as caught:
+        checked_vector(np.ma.array([1.0, 2.0], mask=[False, True]), storage, column="embedding")
+    assert str(caught.value) == (
+        "The vector for 'embedding' holds the NoneType None at position 1. "
+        "Every element of a vector is a number. "
+        "Convert the elements to float first."
+    )
+    assert checked_dense(np.ma.array([1.0, 2.0])).tolist() == [1.0, 2.0]

@@ -1,0 +1,98 @@
+"""Where SQLAlchemy puts a type in a statement: lists of IN, literals, decorators, and values without a table."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sqlalchemy import Column, Integer, MetaData, Table, bindparam, column, insert, literal, select, text, values
+from sqlalchemy.types import TypeDecorator
+
+from sqlalchemy_vecsearch.types import BIT, HALFVEC, SPARSEVEC, VECTOR
+
+TYPES = {"vector": VECTOR(3), "halfvec": HALFVEC(3), "sparsevec": SPARSEVEC(3), "bit": BIT(3)}
+VALUES = {"vector": [1, 2, 3], "halfvec": [1, 2, 3], "sparsevec": [0, 2, 0], "bit": "101"}
+
+
+class Doubled(TypeDecorator):
+    impl = VECTOR
+    cache_ok = True
+
+    def process_bind_param(self, value, _):
+        return None if value is None else [2 * number for number in value]
+
+    def process_result_value(self, value, _):
+        return None if value is None else ("halved", (value / 2).tolist())
+
+
+items = Table("item", MetaData(), Column("id", Integer, primary_key=True), *(Column(*pair) for pair in TYPES.items()))
+decorated = Table(
+    "decorated",
+    MetaData(),
+    Column("id", Integer, primary_key=True),
+    Column("embedding", Doubled(3, returns="numpy")),
+)
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_an_empty_list_of_in_finds_nothing_and_all(run, name):
+    def check(connection):
+        items.create(connection)
+        connection.execute(insert(items).values(id=1, **VALUES))
+        subject = items.c[name]
+        assert connection.scalars(select(items.c.id).where(subject.in_([]))).all() == []
+        assert connection.scalars(select(items.c.id).where(subject.not_in([]))).all() == [1]
+        found = select(items.c.id).where(subject.in_(bindparam("wanted", expanding=True)))
+        for wanted, ids in ([], []), ([VALUES[name]], [1]), ([VALUES[name]] * 2, [1]), ([], []):
+            assert connection.scalars(found, {"wanted": wanted}).all() == ids
+
+    run(check)
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_values_that_are_written_into_the_statement_are_found(run, name):
+    def check(connection):
+        items.create(connection)
+        connection.execute(insert(items).values(id=1, **VALUES))
+        one = bindparam("one", VALUES[name], TYPES[name], literal_execute=True)
+        several = bindparam("several", [VALUES[name]], TYPES[name], expanding=True, literal_execute=True)
+        for condition in items.c[name] == one, items.c[name].in_(several):
+            assert connection.scalars(select(items.c.id).where(condition)).all() == [1]
+        statement = select(items.c.id).where(items.c[name].in_([VALUES[name]]))
+        literal_text = str(statement.compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True}))
+        assert connection.scalars(text(literal_text.replace("::", r"\:\:"))).all() == [1]
+
+    run(check)
+
+
+def test_a_list_of_in_passes_a_decorator(run):
+    def check(connection):
+        decorated.create(connection)
+        connection.execute(insert(decorated).values(id=1, embedding=[1, 2, 3]))
+        found = select(decorated.c.id).where(decorated.c.embedding.in_([[1, 2, 3]]))
+        assert connection.scalars(found).all() == [1]
+
+    run(check)
+
+
+def test_a_decorator_sees_the_arrays_that_its_type_returns(run):
+    def check(connection):
+        decorated.create(connection)
+        returned = insert(decorated).values(id=1, embedding=[1, 2, 3]).returning(decorated.c.embedding)
+        assert connection.scalar(returned) == ("halved", [1, 2, 3])
+        assert connection.scalar(select(decorated.c.embedding)) == ("halved", [1, 2, 3])
+        assert connection.scalar(select(select(decorated).subquery().c.embedding)) == ("halved", [1, 2, 3])
+
+    run(check)
+
+
+def test_values_without_a_table_come_back_as_arrays(run):
+    def check(connection):
+        rows = values(column("id", Integer), column("embedding", VECTOR(3, returns="numpy")), name="row_of")
+        given = rows.data([(1, literal([1, 2, 3], VECTOR(3))), (2, literal([3, 2, 1], VECTOR(3)))])
+        found = connection.execute(select(given.c.id, given.c.embedding).order_by(given.c.id)).all()
+        assert [(id_, embedding.dtype, embedding.tolist()) for id_, embedding in found] == [
+            (1, np.float32, [1, 2, 3]),
+            (2, np.float32, [3, 2, 1]),
+        ]
+
+    run(check)
