@@ -23,6 +23,7 @@ from alembic_ops.operations import (
     UpdateVectorExtensionOp,
 )
 from alembic_ops.script_path import lead_scripts_to_vectors
+from alembic_ops.translated import in_translated_schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,7 +93,7 @@ def register() -> None:
         if getattr(Operations, row.name, None) is not None:
             continue
         Operations.register_operation(row.name)(row.operation)
-        Operations.implementation_for(row.operation)(row.perform)
+        Operations.implementation_for(row.operation)(in_translated_schema(row.perform))
         renderers.dispatch_for(row.operation)(row.render)
     register_comparators()
     lead_scripts_to_vectors()

@@ -58,9 +58,11 @@ def outside_transaction(context: MigrationContext, *, operation: str) -> Iterato
     if context._in_external_transaction:  # noqa: SLF001  # there is no public way to ask
         raise ExternalTransactionError(
             f"op.{operation}() cannot run inside a transaction, and env.py has one open. "
-            "A statement was executed on the connection before context.configure(), so that Alembic takes the "
-            "transaction for yours and would commit nothing. "
-            f"Call connection.commit() before context.configure() in env.py{_OTHER_WAYS.get(operation, '')}.",
+            "A statement was executed on the connection before context.configure(), or env.py has begun the "
+            "transaction itself as that of the template multidb does, so that Alembic takes the transaction for "
+            "yours and would commit nothing. "
+            "Call connection.commit() before context.configure() in env.py, and let context.begin_transaction() begin "
+            f"the transactions{_OTHER_WAYS.get(operation, '')}.",
             operation=operation,
         )
     failure: Exception | None = None

@@ -71,8 +71,10 @@ def test_each_operation_that_needs_its_own_transactions_names_one_of_env_py(
     error = refused(alembic_project, ExternalTransactionError)
     assert str(error) == (
         f"op.{error.operation}() cannot run inside a transaction, and env.py has one open. A statement was executed on "
-        "the connection before context.configure(), so that Alembic takes the transaction for yours and would commit "
-        f"nothing. Call connection.commit() before context.configure() in env.py{OUTSIDE[source]}."
+        "the connection before context.configure(), or env.py has begun the transaction itself as that of the template "
+        "multidb does, so that Alembic takes the transaction for yours and would commit nothing. Call connection.commit() "
+        "before context.configure() in env.py, and let context.begin_transaction() begin the transactions"
+        f"{OUTSIDE[source]}."
     )
     assert source.startswith(f"op.{error.operation}(")
     assert catalog.indexes() == before

@@ -227,9 +227,10 @@ def test_a_transaction_that_env_py_holds_open_is_named(alembic_project):
         alembic_project.upgrade()
     assert str(error.value) == (
         "op.create_vector_index() cannot run inside a transaction, and env.py has one open. A statement was executed on "
-        "the connection before context.configure(), so that Alembic takes the transaction for yours and would commit "
-        "nothing. Call connection.commit() before context.configure() in env.py, or write concurrently=False, which "
-        "blocks writers for the whole build."
+        "the connection before context.configure(), or env.py has begun the transaction itself as that of the template "
+        "multidb does, so that Alembic takes the transaction for yours and would commit nothing. Call connection.commit() "
+        "before context.configure() in env.py, and let context.begin_transaction() begin the transactions, or write "
+        "concurrently=False, which blocks writers for the whole build."
     )
 
 
