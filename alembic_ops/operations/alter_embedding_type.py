@@ -58,9 +58,9 @@ class AlterEmbeddingTypeOp(MigrateOperation):
         """Give a column of vectors another type, with its data and its indexes.
 
         Costs an ACCESS EXCLUSIVE lock for rewriting the table and rebuilding all of its indexes, so that nobody reads
-        or writes meanwhile; for a table in use choose a re-embedding job. Vectors of the same number of dimensions are
-        converted. Where they cannot be, because another number of dimensions is another model, the operation refuses
-        as long as there are vectors, unless it is told what becomes of them.
+        or writes meanwhile; for a table in use fill a second column instead. Vectors of the same number of dimensions
+        are converted. Where they cannot be, because another number of dimensions is another model, the operation
+        refuses as long as there are vectors, unless it is told what becomes of them.
 
         Args:
             table_name: the table.
