@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
@@ -90,6 +91,7 @@ def copy_rows(
     if source is None:
         return 0
     target = find_target(connection, table, source.columns)
+    target = replace(target, filled=source.defaults.filled, made=source.defaults.made)
     check_on_conflict(target, on_conflict)
     with (
         reporting(progress, source.total, f"Loading {table.name}") as advance,
@@ -171,7 +173,7 @@ def _by_copy(
         None if whole else driver.stand_in(driver_connection, *pair)
         for pair in zip(target.declared, target.server, strict=True)
     ]
-    staged = on_conflict is not None or any(stand_ins) or target.has_row_security
+    staged = on_conflict is not None or any(stand_ins) or target.has_row_security or bool(target.made)
     into = stage_of(target, stand_ins) if staged else target
     if staged:
         run(connection, create_stage(into, target))

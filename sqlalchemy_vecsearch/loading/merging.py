@@ -68,8 +68,8 @@ def _move(
     part: tuple[int, int] | None,
 ) -> str:
     """Return the SQL that moves the rows, or the part of them from one number up to another."""
-    names = target.column_list
-    values = ", ".join(map(_moved_column, stage.server, target.server))
+    names = ", ".join([target.column_list, *(QUOTING.quote(name) for name, _ in target.made)])
+    values = ", ".join([*map(_moved_column, stage.server, target.server), *(sql for _, sql in target.made)])
     overriding = " OVERRIDING SYSTEM VALUE" if any(column.always_identity for column in target.server) else ""
     rows = stage.name
     if part is not None:
@@ -79,8 +79,9 @@ def _move(
     if on_conflict == "nothing":
         conflict = " ON CONFLICT DO NOTHING"
     elif on_conflict == "update":
+        unchanged = {*target.table.primary_key, *target.filled}
         keys = [QUOTING.quote(column.name) for column in target.table.primary_key]
-        changed = [QUOTING.quote(column.name) for column in target.declared if not column.primary_key]
+        changed = [QUOTING.quote(column.name) for column in target.declared if column not in unchanged]
         key = ", ".join(keys)
         select = f"SELECT DISTINCT ON ({key}) {values} FROM {rows} ORDER BY {key}, ctid DESC"  # noqa: S608  # the same
         action = f"UPDATE SET {', '.join(f'{name} = EXCLUDED.{name}' for name in changed)}" if changed else "NOTHING"

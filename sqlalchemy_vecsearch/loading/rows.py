@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from sqlalchemy_vecsearch.errors import LoadingError
+from sqlalchemy_vecsearch.loading.defaults import Defaults, Row, defaults_of
 from sqlalchemy_vecsearch.loading.target import columns_by_key
 
 if TYPE_CHECKING:
     from sqlalchemy import Column, Table
 
-__all__ = ["Columns", "Source", "open_source"]
+__all__ = ["Columns", "Row", "Source", "open_source"]
 
 Columns: TypeAlias = Mapping[str, Any]  # a sequence or array for each column
-Row: TypeAlias = Sequence[Any]  # values of any type that the column takes
 
 
 @dataclass(slots=True)
@@ -30,14 +31,14 @@ class Source:
         rows: the rows; it can be read once.
         total: how many there are, None when only the end will tell.
         arrays: the columns as they were passed, by position, when they were passed as columns.
-        defaults: columns that the rows leave out and whose Python-side default is called for each row.
+        defaults: what goes into the columns that the rows leave out.
     """
 
     columns: list[Column[Any]]
     rows: Iterator[Row]
     total: int | None
     arrays: list[Any] | None = None
-    defaults: list[Column[Any]] = field(default_factory=list)
+    defaults: Defaults = field(default_factory=partial(Defaults, (), (), ()))
 
 
 def open_source(entity: Any, table: Table, given: Any, names: Sequence[str] | None) -> Source | None:
@@ -70,12 +71,12 @@ def open_source(entity: Any, table: Table, given: Any, names: Sequence[str] | No
             source = Source(chosen, _from_tuples(rows, len(chosen), table), None)
         if isinstance(given, (list, tuple)):
             source.total = len(given)
-    return None if source.total == 0 else _with_defaults(source, table)
+    return None if source.total == 0 else _with_defaults(source, entity, table)
 
 
 def _from_columns(given: Columns, known: Mapping[str, Column[Any]], table: Table) -> Source:
     given = {key: values.tocsr() if hasattr(values, "tocsr") else values for key, values in given.items()}
-    lengths = {key: _length(values) for key, values in given.items()}
+    lengths = {key: _length(key, values, table) for key, values in given.items()}
     if len(set(lengths.values())) > 1:
         raise LoadingError(
             f"The columns for {table.name!r} have different lengths: "
@@ -89,9 +90,17 @@ def _from_columns(given: Columns, known: Mapping[str, Column[Any]], table: Table
     return Source(columns, zip(*plain, strict=True), next(iter(lengths.values()), 0), arrays)
 
 
-def _length(values: Any) -> int:
+def _length(key: str, values: Any, table: Table) -> int:
     """Return the number of rows; scipy's sparse arrays have a shape and no len()."""
-    return int(values.shape[0]) if hasattr(values, "shape") else len(values)
+    try:
+        return int(values.shape[0]) if hasattr(values, "shape") else len(values)
+    except (TypeError, IndexError):
+        raise LoadingError(
+            f"The column {key!r} of the load into {table.name!r} is a {type(values).__name__}, which has no length. "
+            "A mapping holds a whole column under each name, and all columns have one length. "
+            "Pass a list or an array for it; one row is loaded as [{...}], and a stream as dictionaries.",
+            column=key,
+        ) from None
 
 
 def _plain_values(values: Any) -> Iterable[Any]:
@@ -151,23 +160,11 @@ def _column(key: str, known: Mapping[str, Column[Any]], table: Table) -> Column[
         ) from None
 
 
-def _with_defaults(source: Source, table: Table) -> Source:
-    """Add the Python-side defaults of the columns that are left out, as an INSERT would."""
-    makers: list[Callable[[], Any]] = []
-    for column in table.columns:
-        make = None if column in source.columns else _default_of(column)
-        if make is not None:
-            makers.append(make)
-            source.defaults.append(column)
-    if makers:
-        source.columns = [*source.columns, *source.defaults]
-        source.rows = ([*row, *(make() for make in makers)] for row in source.rows)
+def _with_defaults(source: Source, entity: Any, table: Table) -> Source:
+    """Add the values that Python makes for the columns that are left out, as an INSERT would."""
+    source.defaults = defaults_of(entity, table, source.columns)
+    if source.defaults.filled:
+        source.rows = source.defaults.append(source.columns, source.rows)
+        source.columns = [*source.columns, *source.defaults.filled]
         source.arrays = None
     return source
-
-
-def _default_of(column: Column[Any]) -> Callable[[], Any] | None:
-    default: Any = column.default  # ScalarElementColumnDefault or CallableColumnDefault, which are not public
-    if default is None or not (default.is_scalar or default.is_callable):
-        return None
-    return (lambda: default.arg) if default.is_scalar else (lambda: default.arg(None))

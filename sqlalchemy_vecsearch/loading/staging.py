@@ -53,7 +53,7 @@ def stage_of(target: CopyTarget, stand_ins: Sequence[str | None]) -> CopyTarget:
         else replace(column, type_name=stand_in, type_schema="pg_catalog", oid=_OIDS[stand_in])
         for column, stand_in in zip(target.server, stand_ins, strict=True)
     )
-    return replace(target, schema=None, relation=f"vecsearch_load_{uuid4().hex}", server=server)
+    return replace(target, schema=None, relation=f"vecsearch_load_{uuid4().hex}", server=server, made=())
 
 
 def table_like(stage: CopyTarget) -> Table:

@@ -99,6 +99,8 @@ class CopyTarget:
         server: the same columns as they are in the database.
         has_row_security: whether policies choose the rows that this user may write; COPY is not allowed then.
         checks_later: whether foreign keys, deferrable constraints or triggers look at the rows when a statement ends.
+        filled: those of the columns that the rows leave out, and that have a default for each row.
+        made: the names and the SQL of further columns, whose default the server works out.
     """
 
     table: Table
@@ -108,6 +110,8 @@ class CopyTarget:
     server: tuple[ServerColumn, ...]
     has_row_security: bool = False
     checks_later: bool = False
+    filled: tuple[Column[Any], ...] = ()
+    made: tuple[tuple[str, str], ...] = ()
 
     @property
     def name(self) -> str:
