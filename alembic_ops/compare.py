@@ -19,7 +19,7 @@ from alembic_ops.extension_needs import extension_operations, needed_version
 from alembic_ops.generated_columns import generate_anew, leave_generated_vectors_to_us
 from alembic_ops.index_comparison import ComparedTable, IndexComparison
 from alembic_ops.name_order import with_free_names
-from alembic_ops.proposals import arranged, propose
+from alembic_ops.proposals import arranged, outside_batches, propose
 from alembic_ops.quoting import PREPARER
 from alembic_ops.type_changes import compare_vector_type, recognise_types_of_schema
 from alembic_ops.type_rendering import render_types_with_imports
@@ -154,8 +154,10 @@ def compare_schemas(
     needed = _needed(seen, comparison, context)
     first = extension_operations(seen.extension, needed)
     default_schema = context.dialect.default_schema_name
-    arranged_ops = with_free_names(arranged(upgrade_ops.ops, proposals), default_schema=default_schema)
-    upgrade_ops.ops[:] = [*first, *arranged_ops]
+    arranged_ops = arranged(upgrade_ops.ops, proposals)
+    if context.opts.get("render_as_batch"):
+        arranged_ops = outside_batches(arranged_ops)
+    upgrade_ops.ops[:] = [*first, *with_free_names(arranged_ops, default_schema=default_schema)]
     _arrange_the_downgrade(upgrade_ops, comparison, default_schema)
     if upgrade_ops.ops and needed is not None and seen.extension.schema is not None and not seen.extension.visible:
         _warn_of_search_path(seen.extension.schema)

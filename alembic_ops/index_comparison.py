@@ -210,20 +210,27 @@ class IndexComparison:
         return states
 
     def _settled(self, here: list[IndexState], there: list[IndexState]) -> tuple[list[IndexState], list[IndexState]]:
-        """Let the server read once more what it has printed of two indexes that differ in this print alone."""
-        current, wished = doubtful(here, there), doubtful(there, here)
+        """Let the server read once more what it has printed of two indexes that differ in this print alone.
+
+        What a revision has created holds the second print of what is wished, so that one side is mostly enough.
+        """
+        there = self._printed_again(there, {state: self._actions(state) for state in doubtful(there, here)})
+        here = self._printed_again(here, {state: self._columns(state).renames for state in doubtful(here, there)})
+        return here, there
+
+    def _printed_again(self, states: list[IndexState], asked: Mapping[IndexState, tuple[str, ...]]) -> list[IndexState]:
         assert self.context.connection is not None, "autogenerate needs a database"
         answers = normalised(
             self.context.connection,
-            [Wish(state=state, actions=self._columns(state).renames) for state in current]
-            + [Wish(state=state, actions=self._actions(state)) for state in wished],
+            [Wish(state=state, actions=actions) for state, actions in asked.items()],
             extension_schema=None if self.extension.visible else self.extension.schema,
         )
-        again: dict[IndexState, IndexState] = {}
-        for state, answer in zip([*current, *wished], answers, strict=True):
-            if not isinstance(answer, Refusal):
-                again[state] = self._remembered(replace(state, definition=answer), self.originals[state])
-        return [again.get(state, state) for state in here], [again.get(state, state) for state in there]
+        again = {
+            state: self._remembered(replace(state, definition=answer), self.originals[state])
+            for state, answer in zip(asked, answers, strict=True)
+            if not isinstance(answer, Refusal)
+        }
+        return [again.get(state, state) for state in states]
 
     def _can_be_asked(self, state: IndexState) -> bool:
         current = self.tables[state.schema, state.table_name].current

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from alembic.operations.ops import CreateTableOp, DropTableOp, ModifyTableOps
 
 from alembic_ops.diff import CreateIndex, DropIndex, RebuildIndex, RenameIndex
-from alembic_ops.operations import CreateVectorIndexOp, DropVectorIndexOp, RebuildVectorIndexOp, RenameVectorIndexOp
+from alembic_ops.operations import (
+    AlterEmbeddingTypeOp,
+    CreateVectorIndexOp,
+    DropVectorIndexOp,
+    RebuildVectorIndexOp,
+    RenameVectorIndexOp,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,7 +25,7 @@ if TYPE_CHECKING:
     from alembic_ops.diff import Change
     from alembic_ops.state import IndexDefinition, IndexState
 
-__all__ = ["Circumstances", "Proposals", "TableKey", "arranged", "propose"]
+__all__ = ["Circumstances", "Proposals", "TableKey", "arranged", "outside_batches", "propose"]
 
 TableKey: TypeAlias = tuple[str | None, str]
 
@@ -163,6 +170,26 @@ def arranged(operations: Sequence[MigrateOperation], proposals: Proposals) -> li
         body.extend(one for key, mine in around.items() if key not in first for one in mine)
     kept = [one for one in body if not (isinstance(one, ModifyTableOps) and one.is_empty())]
     return [*proposals.early, *kept, *proposals.late]
+
+
+def outside_batches(operations: Sequence[MigrateOperation]) -> list[MigrateOperation]:
+    """Return operations with those that a batch cannot hold taken out of it, in their place.
+
+    A batch runs what it holds at its end, and so would run after an operation of ours that stands before.
+    """
+    return [
+        one
+        for operation in operations
+        for one in (_parts_of(operation) if isinstance(operation, ModifyTableOps) else [operation])
+    ]
+
+
+def _parts_of(table: ModifyTableOps) -> list[MigrateOperation]:
+    parts: list[MigrateOperation] = []
+    for ours, group in groupby(table.ops, key=lambda one: isinstance(one, AlterEmbeddingTypeOp)):
+        found = list(group)
+        parts.extend(found if ours else [ModifyTableOps(table.table_name, found, schema=table.schema)])
+    return parts
 
 
 _NONE: Final[Sequence[MigrateOperation]] = ()

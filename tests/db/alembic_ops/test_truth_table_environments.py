@@ -52,6 +52,34 @@ def test_batches_are_no_hindrance(project):
     project.cycle("drop_vector_index", "alter_embedding_type", "create_vector_index")
 
 
+def test_another_type_stands_outside_of_a_batch_and_in_its_place(project):
+    project.options = {"render_as_batch": True}
+    models().create_all(project.engine)
+    project.metadata = models(dimensions=None)
+    items = project.metadata.tables["items"]
+    items.append_column(Column("more", Integer))
+    items.c.embedding.comment = "of a model"
+    revision = project.cycle("alter_embedding_type", rows="INSERT INTO items (embedding) VALUES ('[1,2,3]')")
+    added = """    with op.batch_alter_table('items', schema=None) as batch_op:
+        batch_op.add_column(sa.Column('more', sa.Integer(), nullable=True))
+"""
+    changed = """    op.alter_embedding_type(
+        'items',
+        'embedding',
+        existing_type=sqlalchemy_vecsearch.types.VECTOR(3),
+        type_=pgvector.sqlalchemy.VECTOR(),
+    )
+"""
+    commented = """    with op.batch_alter_table('items', schema=None) as batch_op:
+        batch_op.alter_column('embedding',
+               existing_type=pgvector.sqlalchemy.VECTOR(),
+               comment='of a model',
+               existing_nullable=True)
+"""
+    written = re.sub(r"\n\n+", "\n", revision.whole)
+    assert added + changed + commented in written
+
+
 ASYNC_ENV = """\
 import asyncio
 
@@ -172,10 +200,11 @@ def test_a_statement_before_configure_is_an_error_and_changes_nothing(project):
         project.upgrade()
     assert str(caught.value) == (
         "op.create_vector_index() cannot run inside a transaction, and env.py has one open. "
-        "A statement was executed on the connection before context.configure(), so that Alembic takes the transaction"
-        " for yours and would commit nothing. "
-        "Call connection.commit() before context.configure() in env.py, or write concurrently=False, which blocks"
-        " writers for the whole build."
+        "A statement was executed on the connection before context.configure(), or env.py has begun the transaction"
+        " itself as that of the template multidb does, so that Alembic takes the transaction for yours and would commit"
+        " nothing. "
+        "Call connection.commit() before context.configure() in env.py, and let context.begin_transaction() begin the"
+        " transactions, or write concurrently=False, which blocks writers for the whole build."
     )
     revision.path.write_text(revision.whole.replace("    op.create_vector_index(", BLOCK.replace(r"\1", "create")))
     with pytest.raises(AssertionError):  # Alembic's own, before it lets the operation run
