@@ -88,7 +88,14 @@ _OPERATIONS: Final = (
 
 
 def register() -> None:
-    """Make the operations and comparators known to Alembic; a second call changes nothing."""
+    """Make the operations and comparators known to Alembic, as ``import alembic_ops`` does.
+
+    A second call only extends an ``alembic.ddl.impl.DefaultImpl`` for ``postgresql`` that was defined since the first.
+
+    Example:
+        >>> import alembic_ops
+        >>> alembic_ops.register()
+    """
     for row in _OPERATIONS:
         if getattr(Operations, row.name, None) is not None:
             continue

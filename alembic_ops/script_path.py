@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cache
 from types import new_class
 from typing import Final
 
@@ -76,9 +75,13 @@ class _LedToVectors(DefaultImpl):
         super().static_output(text)
 
 
-@cache
 def lead_scripts_to_vectors() -> None:
-    """Let everything that ``--sql`` prints for PostgreSQL find the extension, by Alembic's registry of dialects."""
+    """Let everything that ``--sql`` prints for PostgreSQL find the extension, by Alembic's registry of dialects.
+
+    An implementation that was registered since the last call is extended, too.
+    """
     stock = DefaultImpl.get_by_dialect(DIALECT)
+    if issubclass(stock, _LedToVectors):
+        return
     name = f"{stock.__name__}LedToVectors"
     new_class(name, (_LedToVectors, stock), exec_body=lambda body: body.update(__dialect__="postgresql"))

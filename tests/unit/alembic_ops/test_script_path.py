@@ -3,11 +3,14 @@
 import io
 
 import pytest
+from alembic.ddl import impl
+from alembic.ddl.postgresql import PostgresqlImpl
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from pgvector.sqlalchemy import VECTOR
 from sqlalchemy import Column, Integer
 
+import alembic_ops
 from alembic_ops.script_path import ScriptPath, lead_scripts_to_vectors
 
 INDEX = "CREATE INDEX ix ON items USING hnsw (embedding vector_l2_ops)"
@@ -134,3 +137,35 @@ def test_a_second_registration_changes_nothing():
     before = type(MigrationContext.configure(dialect_name="postgresql").impl)
     lead_scripts_to_vectors()
     assert type(MigrationContext.configure(dialect_name="postgresql").impl) is before
+
+
+@pytest.fixture
+def defined_later(monkeypatch):
+    """Define an implementation of the app after alembic_ops was imported, which takes the place of ours."""
+    monkeypatch.setitem(impl._impls, "postgresql", impl._impls["postgresql"])
+
+    class Mine(PostgresqlImpl):
+        __dialect__ = "postgresql"
+
+        def static_output(self, text):
+            super().static_output(text.replace("items", "things"))
+
+    return Mine
+
+
+def add_a_table(operations):
+    operations.create_table("items", Column("embedding", VECTOR(3)))
+
+
+def test_an_implementation_that_is_defined_later_replaces_ours(defined_later):
+    assert type(MigrationContext.configure(dialect_name="postgresql").impl) is defined_later
+    assert script_of(add_a_table) == ("BEGIN;\n\nCREATE TABLE things (\n    embedding VECTOR(3)\n);\n\nCOMMIT;\n\n")
+
+
+def test_a_registration_after_it_extends_it(defined_later):
+    alembic_ops.register()
+    assert isinstance(MigrationContext.configure(dialect_name="postgresql").impl, defined_later)
+    look_up = ScriptPath(in_transaction=True).look_up_before(INDEX)
+    assert script_of(add_a_table) == (
+        f"BEGIN;\n\n{look_up}\n\nCREATE TABLE things (\n    embedding VECTOR(3)\n);\n\nCOMMIT;\n\n"
+    )
