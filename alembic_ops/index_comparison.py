@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import warnings
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,12 +10,10 @@ from sqlalchemy import Index, text
 
 from alembic_ops.canonical import Refusal, Wish, canonical, normalised
 from alembic_ops.column_changes import ColumnChanges
-from alembic_ops.declared import IndexRuleError, declared_indexes, refuse_shared_names
+from alembic_ops.declared import declared_indexes, refuse_shared_names
 from alembic_ops.diff import CreateIndex, IndexBeingBuilt, IndexLeftOver, RebuildIndex, index_changes
-from alembic_ops.errors import VectorMigrationWarning
+from alembic_ops.index_warnings import definition_without_answer, warn_of_tablespace, warn_of_untouched
 from alembic_ops.operations import DropVectorIndexOp
-from alembic_ops.probe import NO_TEMPORARY_TABLES
-from alembic_ops.quoting import PREPARER
 from alembic_ops.settled import doubtful
 
 if TYPE_CHECKING:
@@ -37,9 +34,6 @@ __all__ = ["ComparedTable", "IndexComparison"]
 log = logging.getLogger(__name__)
 
 _NO_CHANGES: Final = ColumnChanges()
-
-_NOT_THERE_YET: Final = frozenset({"22P02", "42704", "42883"})
-"""The SQLSTATE of a value that its enum lacks, of a missing type, and of a missing function."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,9 +83,13 @@ class IndexComparison:
         changes.extend(self._with_generated_columns(here, there, changes))
         for change in changes:
             if isinstance(change, IndexLeftOver | IndexBeingBuilt):
-                _warn(change)
+                warn_of_untouched(change)
             else:
                 log.info("Detected %s", change)
+                if isinstance(change, CreateIndex | RebuildIndex):
+                    warn_of_tablespace(
+                        self.declared[(change.wished.schema, change.wished.table_name), change.wished.name]
+                    )
         return changes
 
     def _with_generated_columns(
@@ -202,7 +200,7 @@ class IndexComparison:
             state = one.state
             if isinstance(answer, Refusal):
                 there = present.get((state.schema, state.table_name, state.name))
-                answer = _without_answer(one, answer, there)  # noqa: PLW2901  # the answer in the refusal's place
+                answer = definition_without_answer(one, answer, there)  # noqa: PLW2901  # the answer in the refusal's place
             written = replace(
                 state.definition, column=answer.column, expression=answer.expression, predicate=answer.predicate
             )
@@ -246,51 +244,3 @@ class IndexComparison:
         comparable = replace(state, definition=canonical(state.definition))
         self.originals[comparable] = written
         return comparable
-
-
-def _without_answer(declared: DeclaredIndex, refusal: Refusal, current: IndexState | None) -> IndexDefinition:
-    """Return what to compare with where the server did not create a wished index."""
-    if refusal.sqlstate in _NOT_THERE_YET:
-        warnings.warn(
-            f"The server cannot build the index {refusal.state.name!r} of the table {refusal.state.table_name!r} yet. "
-            f"It says: {refusal.message}. "
-            "Let the revision create that before its operation on the index, or correct the SQL of the index.",
-            VectorMigrationWarning,
-            stacklevel=2,
-        )
-        return declared.state.definition
-    if refusal.sqlstate not in NO_TEMPORARY_TABLES:
-        raise IndexRuleError(
-            declared.index,
-            "cannot be built",
-            f"The server says: {refusal.message}.",
-            "Correct its expression or its predicate.",
-        )
-    warnings.warn(
-        f"The index {refusal.state.name!r} of the table {refusal.state.table_name!r} could not be compared. "
-        f"Its SQL is compared by creating it on an empty temporary table, and the server says: {refusal.message}. "
-        "Run autogenerate with a role that may create temporary tables, on a server that takes writes.",
-        VectorMigrationWarning,
-        stacklevel=2,
-    )
-    return declared.state.definition if current is None else current.definition
-
-
-def _warn(change: IndexLeftOver | IndexBeingBuilt) -> None:
-    state = change.current
-    name = f"{state.schema}.{state.name}" if state.schema else state.name
-    if isinstance(change, IndexBeingBuilt):
-        message = (
-            f"The index {name!r} of the table {state.table_name!r} is being built by another session. "
-            "What it will be is not known before it is finished, so it is left out of the comparison. "
-            "Wait until the build has ended, and compare again."
-        )
-    else:
-        quoted = PREPARER.quote(state.name)
-        quoted = f"{PREPARER.quote(state.schema)}.{quoted}" if state.schema else quoted
-        message = (
-            f"The index {name!r} of the table {state.table_name!r} is INVALID, and no model declares it. "
-            "A concurrent build, rebuild or drop was cancelled and left it: writes pay for it, and no query uses it. "
-            f"Remove it with: DROP INDEX CONCURRENTLY {quoted};"
-        )
-    warnings.warn(message, VectorMigrationWarning, stacklevel=2)

@@ -5,7 +5,7 @@ from index_rows import CASES, CREATE, DROP, HALF, REBUILD, RENAME, ROWS, half, i
 from sqlalchemy import Index, text
 from sqlalchemy.exc import InternalError
 
-from alembic_ops.errors import BuildError
+from alembic_ops.errors import BuildError, VectorMigrationWarning
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -34,6 +34,21 @@ def test_other_words_for_the_same_index_are_no_change(project, case):
     project.metadata = models(*old)
     project.metadata.create_all(project.engine)
     project.metadata = models(*new)
+    assert project.proposes_nothing()
+
+
+def test_a_declared_tablespace_is_named_in_a_warning(project):
+    project.metadata = models()
+    project.metadata.create_all(project.engine)
+    project.metadata = models(ix(tablespace="Fast one"))
+    with pytest.warns(VectorMigrationWarning) as caught:
+        project.cycle(CREATE, rows=ROWS)
+    assert {str(one.message) for one in caught} == {
+        "The index 'ix_e' of the table 'items' declares the tablespace 'Fast one'. "
+        "Operations on vector indexes build in the default tablespace of the session. "
+        "Put op.execute('SET default_tablespace = \"Fast one\"') before the operation in the revision, and"
+        " op.execute('RESET default_tablespace') after it."
+    }
     assert project.proposes_nothing()
 
 
