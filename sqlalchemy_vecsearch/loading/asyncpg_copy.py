@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sqlalchemy.util import await_only
 
 from sqlalchemy_vecsearch.types.arrays import holds_vectors
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 
     from sqlalchemy import Column
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from sqlalchemy_vecsearch.loading.target import CopyTarget, ServerColumn
 
 __all__ = ["copy_blocks", "copy_stream", "stand_in", "text_form"]
+
+_Item = TypeVar("_Item")
 
 _ARGUMENT: Final = re.compile(r"query argument \$(\d+)")
 
@@ -54,28 +56,32 @@ def _quoted(text: str) -> str:
     return f'"{escaped}"'
 
 
-def copy_stream(driver_connection: Any, target: CopyTarget, stream: RowStream) -> None:  # asyncpg is not typed
-    """Write the rows of a stream; an error of a value names its row."""
-    await_only(_copy_stream(driver_connection, target, stream))
+def copy_stream(driver_connection: Any, target: CopyTarget, stream: RowStream) -> int:  # asyncpg is not typed
+    """Write the rows of a stream, and return how many were taken; an error of a value names its row."""
+    return await_only(_copy_stream(driver_connection, target, stream))
 
 
-async def _copy_stream(connection: Any, target: CopyTarget, stream: RowStream) -> None:
+async def _copy_stream(connection: Any, target: CopyTarget, stream: RowStream) -> int:
     probe = await connection.prepare(_probe(target))
     row: list[Any] = []
+    interrupted: list[BaseException] = []
     try:
-        await connection.copy_records_to_table(
+        status = await connection.copy_records_to_table(
             target.relation,
             schema_name=target.schema,
-            records=(tuple(row := encoded) for encoded in stream),
+            records=(tuple(row := encoded) for encoded in _orderly(stream, interrupted)),
             columns=[column.name for column in target.server],
         )
     except Exception as error:
+        if interrupted:
+            raise interrupted[0] from None
         if error is stream.failure:  # it comes from the rows, not from asyncpg's encoders
             raise
         column = await _refused_column(probe, target, row)
         if column is None:
             raise
         raise stream.refused(column, error) from error
+    return _taken(status)
 
 
 def _probe(target: CopyTarget) -> str:
@@ -101,17 +107,42 @@ async def _refused_column(probe: Any, target: CopyTarget, row: list[Any]) -> str
     return None
 
 
-def copy_blocks(driver_connection: Any, target: CopyTarget, blocks: Iterable[bytes]) -> None:  # as above
-    """Write a stream that is in the binary COPY format already."""
-    await_only(
-        driver_connection.copy_to_table(
-            target.relation,
-            schema_name=target.schema,
-            source=_asynchronous(blocks),
-            columns=[column.name for column in target.server],
-            format="binary",
+def copy_blocks(driver_connection: Any, target: CopyTarget, blocks: Iterable[bytes]) -> int:  # as above
+    """Write a stream that is in the binary COPY format already, and return how many rows were taken."""
+    interrupted: list[BaseException] = []
+    try:
+        status = await_only(
+            driver_connection.copy_to_table(
+                target.relation,
+                schema_name=target.schema,
+                source=_asynchronous(_orderly(blocks, interrupted)),
+                columns=[column.name for column in target.server],
+                format="binary",
+            )
         )
-    )
+    except _Interrupted:
+        raise interrupted[0] from None
+    return _taken(status)
+
+
+def _taken(status: str) -> int:
+    """Return the number of rows that the server says it copied, as in ``COPY 5``."""
+    return int(status.rpartition(" ")[2])
+
+
+class _Interrupted(Exception):  # noqa: N818  # never seen outside of this module
+    """A KeyboardInterrupt, or what else is no Exception, while asyncpg reads the rows."""
+
+
+def _orderly(items: Iterable[_Item], interrupted: list[BaseException]) -> Iterator[_Item]:
+    """Give the items; keep what interrupts them, because asyncpg ends a COPY in order for an Exception only."""
+    try:
+        yield from items
+    except (Exception, GeneratorExit):
+        raise
+    except BaseException as reason:
+        interrupted.append(reason)
+        raise _Interrupted from reason
 
 
 async def _asynchronous(blocks: Iterable[bytes]) -> AsyncIterator[bytes]:

@@ -10,7 +10,6 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import bindparam
-from sqlalchemy.orm import Session
 
 from sqlalchemy_vecsearch.errors import LoadingError
 from sqlalchemy_vecsearch.loading.blaming import blame, write_or_blame
@@ -19,17 +18,18 @@ from sqlalchemy_vecsearch.loading.constraints import with_columns
 from sqlalchemy_vecsearch.loading.inserting import load_by_insert
 from sqlalchemy_vecsearch.loading.merging import merge
 from sqlalchemy_vecsearch.loading.progress import Progress, reporting
-from sqlalchemy_vecsearch.loading.refusals import refusal_of, refused_by_server
+from sqlalchemy_vecsearch.loading.refusals import is_from_driver, lost_connection, refusal_of, refused_by_server
 from sqlalchemy_vecsearch.loading.rows import Row, Source, open_source
 from sqlalchemy_vecsearch.loading.staging import OnConflict, check_on_conflict, create_stage, stage_of
 from sqlalchemy_vecsearch.loading.streams import RowStream
 from sqlalchemy_vecsearch.loading.target import CopyTarget, find_target, table_of
-from sqlalchemy_vecsearch.loading.transactions import all_or_nothing, run
+from sqlalchemy_vecsearch.loading.transactions import all_or_nothing, connection_of, run
 from sqlalchemy_vecsearch.types.arrays import holds_vectors
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+    from sqlalchemy.orm import Session, scoped_session
 
 __all__ = ["acopy_rows", "copy_rows"]
 
@@ -41,7 +41,7 @@ _PART: Final = 1_000  # rows that are kept until the server has looked at them
 
 
 def copy_rows(
-    connection: Connection | Session,
+    connection: Connection | Session | scoped_session[Session],
     entity: Any,  # a Table, or a mapped class that the type checker cannot tell from others
     rows: Iterable[Mapping[str, Any]] | Iterable[Sequence[Any]] | Mapping[str, Any],
     *,
@@ -60,7 +60,8 @@ def copy_rows(
     Generators are read as they are sent; the rows are never all in memory.
 
     Args:
-        connection: a Connection or Session; on async ones call `acopy_rows`, or this through ``run_sync``.
+        connection: a Connection, Session or scoped_session; on async ones call `acopy_rows`, or this through
+            ``run_sync``.
         entity: the table or mapped class.
         rows: dictionaries with the same keys; or tuples; or a mapping of columns, each a sequence, and for the
             embedding best a float32 array of two axes (a sparse one of scipy for sparsevec), which is sent whole.
@@ -82,11 +83,8 @@ def copy_rows(
         ...     copy_rows(connection, Document, {"id": range(1000), "embedding": embeddings})
         1000
     """
-    if isinstance(connection, Session):
-        if connection.autoflush:
-            connection.flush()
-        connection = connection.connection()
     table = table_of(entity)
+    connection = connection_of(connection, entity, table)
     source = open_source(entity, table, rows, columns)
     if source is None:
         return 0
@@ -185,8 +183,7 @@ def _by_copy(
 
         def copy(rows: Iterator[Row], first: int, report: Advance) -> int:
             stream = RowStream(rows, target, connection.dialect, texts, report, first)
-            driver.copy_stream(driver_connection, into, stream)
-            return stream.position + 1
+            return int(driver.copy_stream(driver_connection, into, stream))
 
         in_parts = target.checks_later and not staged
         rows = source.rows
@@ -205,17 +202,21 @@ def _copy_arrays(
     count = int(arrays[0].shape[0])
     driver_connection = connection.connection.driver_connection
 
+    taken = 0
+
     def write(first: int, end: int) -> None:
+        nonlocal taken
         report = advance if (first, end) == (0, count) else _ignore
-        driver.copy_blocks(driver_connection, into, blocks(target, [array[first:end] for array in arrays], report))
+        parts = blocks(target, [array[first:end] for array in arrays], report)
+        taken = driver.copy_blocks(driver_connection, into, parts)
 
     if into is not target or not target.checks_later:
         write(0, count)
-        return count
+        return taken
     found = write_or_blame(connection, count, write)
     if found is not None:
         blame(connection, target, found, 0, None)
-    return count
+    return taken
 
 
 def _copy_parts(
@@ -226,18 +227,21 @@ def _copy_parts(
     advance: Advance,
 ) -> int:
     """Copy some rows after the other, so that those are still there which the server refuses when a COPY ends."""
-    sent = 0
+    sent = taken = 0
     while part := list(islice(rows, _PART)):
+        of_part = 0
 
         def write(first: int, end: int, part: Sequence[Row] = part, sent: int = sent) -> None:
-            copy(iter(part[first:end]), sent + first, _ignore)
+            nonlocal of_part
+            of_part = copy(iter(part[first:end]), sent + first, _ignore)
 
         found = write_or_blame(connection, len(part), write)
         if found is not None:
             blame(connection, target, found, sent, None if found[0] is None else part[found[0]])
         sent += len(part)
+        taken += of_part
         advance(len(part))
-    return sent
+    return taken
 
 
 def _ignore(_: int) -> None:
@@ -252,6 +256,8 @@ def _server_errors(connection: Connection, target: CopyTarget) -> Iterator[None]
     except LoadingError:
         raise
     except Exception as error:
+        if connection.invalidated and is_from_driver(error, connection.dialect.driver):
+            raise lost_connection(target, error) from error
         refusal = refusal_of(error)
         if refusal is None:
             raise

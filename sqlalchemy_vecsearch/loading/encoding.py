@@ -117,6 +117,9 @@ _EXACT: Final[Mapping[str, Encoder]] = {
 }
 
 
+_CUT_OFF_BY_ASYNCPG: Final = frozenset({"int2", "int4", "int8"})  # 1.5 would be stored as 1; it checks the others
+
+
 def encoders(target: CopyTarget, dialect: Dialect, texts: Sequence[Encoder | None]) -> list[Encoder | None]:
     """Return the encoder of each column, None where values are sent as they are.
 
@@ -137,7 +140,9 @@ def _encoder(column: Column[Any], server: ServerColumn, dialect: Dialect) -> Enc
         return _after_decorator(column, dialect, vector)
     process = _processor(column, dialect)
     exact = _exact(server)
-    return process if dialect.driver != "psycopg" or exact is None else _after(process, exact)
+    if dialect.driver != "psycopg" and server.type_name.removeprefix("_") not in _CUT_OFF_BY_ASYNCPG:
+        return process
+    return process if exact is None else _after(process, exact)
 
 
 def _processor(column: Column[Any], dialect: Dialect) -> Encoder | None:

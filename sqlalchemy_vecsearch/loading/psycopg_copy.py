@@ -11,6 +11,7 @@ from psycopg.pq import Format
 from psycopg.types.range import Range
 from sqlalchemy.util import await_only
 
+from sqlalchemy_vecsearch.loading.reentry import refusing_reentry
 from sqlalchemy_vecsearch.types.arrays import holds_vectors
 
 if TYPE_CHECKING:
@@ -87,15 +88,14 @@ def _sends_whole_bounds(adapters: AdaptersMap) -> bool:
     return len(bytes(dumper.dump(Range(1, 2)) or b"")) == _INT4RANGE_LENGTH
 
 
-def copy_stream(driver_connection: Any, target: CopyTarget, stream: RowStream) -> None:  # Connection of either kind
-    """Write the rows of a stream; an error of a value names its row and column."""
+def copy_stream(driver_connection: Any, target: CopyTarget, stream: RowStream) -> int:  # Connection of either kind
+    """Write the rows of a stream, and return how many were taken; an error of a value names its row and column."""
     statement = _statement(target)
     if isinstance(driver_connection, AsyncConnection):
-        await_only(_copy_stream_async(driver_connection, statement, target, stream))
-        return
+        return await_only(_copy_stream_async(driver_connection, statement, target, stream))
     with driver_connection.cursor() as cursor:
         oids = _prepare(cursor.adapters, target)
-        with cursor.copy(statement) as copy:
+        with cursor.copy(statement) as copy, refusing_reentry(driver_connection, stream.table_name):
             copy.set_types(oids)
             write = copy.write_row
             for row in stream.blocks_and_rows():
@@ -106,11 +106,12 @@ def copy_stream(driver_connection: Any, target: CopyTarget, stream: RowStream) -
                     write(row)
                 except Exception as error:
                     raise _explained(error, cursor, oids, row, target, stream) from error
+        return int(cursor.rowcount)
 
 
 async def _copy_stream_async(
     connection: AsyncConnection[Any], statement: str, target: CopyTarget, stream: RowStream
-) -> None:
+) -> int:
     async with connection.cursor() as cursor:
         oids = _prepare(cursor.adapters, target)
         async with cursor.copy(statement.encode()) as copy:
@@ -123,23 +124,27 @@ async def _copy_stream_async(
                     await copy.write_row(row)
                 except Exception as error:
                     raise _explained(error, cursor, oids, row, target, stream) from error
+        return cursor.rowcount
 
 
-def copy_blocks(driver_connection: Any, target: CopyTarget, blocks: Iterable[bytes]) -> None:  # as above
-    """Write a stream that is in the binary COPY format already."""
+def copy_blocks(driver_connection: Any, target: CopyTarget, blocks: Iterable[bytes]) -> int:  # as above
+    """Write a stream that is in the binary COPY format already, and return how many rows were taken."""
     statement = _statement(target)
     if isinstance(driver_connection, AsyncConnection):
-        await_only(_copy_blocks_async(driver_connection, statement, blocks))
-        return
-    with driver_connection.cursor() as cursor, cursor.copy(statement) as copy:
-        for block in blocks:
-            copy.write(block)
+        return await_only(_copy_blocks_async(driver_connection, statement, blocks))
+    with driver_connection.cursor() as cursor:
+        with cursor.copy(statement) as copy:
+            for block in blocks:
+                copy.write(block)
+        return int(cursor.rowcount)
 
 
-async def _copy_blocks_async(connection: AsyncConnection[Any], statement: str, blocks: Iterable[bytes]) -> None:
-    async with connection.cursor() as cursor, cursor.copy(statement.encode()) as copy:
-        for block in blocks:
-            await copy.write(block)
+async def _copy_blocks_async(connection: AsyncConnection[Any], statement: str, blocks: Iterable[bytes]) -> int:
+    async with connection.cursor() as cursor:
+        async with cursor.copy(statement.encode()) as copy:
+            for block in blocks:
+                await copy.write(block)
+        return cursor.rowcount
 
 
 def _statement(target: CopyTarget) -> str:

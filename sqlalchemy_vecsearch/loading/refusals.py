@@ -13,7 +13,7 @@ from sqlalchemy_vecsearch.errors import LoadingError, VectorValueError
 if TYPE_CHECKING:
     from sqlalchemy_vecsearch.loading.target import CopyTarget
 
-__all__ = ["Refusal", "refusal_of", "refused_by_server", "refused_row"]
+__all__ = ["Refusal", "is_from_driver", "lost_connection", "refusal_of", "refused_by_server", "refused_row"]
 
 _COPY_LINE: Final = re.compile(r"^COPY .+?, line (\d+)(?:, column (.+?))?(?::.*)?$", re.MULTILINE)
 _KEY: Final = re.compile(r"^Key \(([^,()]+)\)=")
@@ -91,6 +91,21 @@ def refusal_of(error: Exception) -> Refusal | None:
     if source.args and isinstance(source.args[0], dict):  # pg8000: the fields by their letters in the protocol
         return _refusal({name: source.args[0].get(letter) for name, letter in _LETTERS.items()})
     return None
+
+
+def is_from_driver(error: Exception, driver: str) -> bool:
+    """Tell whether an exception is of the driver, whose module has the driver's name, or of SQLAlchemy's for it."""
+    return isinstance(error, DBAPIError) or type(error).__module__.partition(".")[0] == driver
+
+
+def lost_connection(target: CopyTarget, error: Exception) -> LoadingError:
+    """Return the error for a connection that ended during the load."""
+    why = " ".join(str(error.orig if isinstance(error, DBAPIError) else error).split()).rstrip(".")
+    return LoadingError(
+        f"The connection was lost during the load into {target.table.name!r}: {why}. "
+        "The server undoes a transaction whose connection ends, so none of the rows is in the table. "
+        "Roll back, which connects again, and load the rows again."
+    )
 
 
 def refused_by_server(target: CopyTarget, refusal: Refusal) -> LoadingError:

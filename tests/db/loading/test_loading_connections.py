@@ -1,0 +1,210 @@
+"""Through what a load goes, and what becomes of the connection when it ends in the middle."""
+
+from __future__ import annotations
+
+import asyncio
+
+import numpy as np
+import pytest
+from sqlalchemy import ARRAY, BigInteger, Column, Integer, MetaData, Table, func, insert, select, text
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, scoped_session, sessionmaker
+
+from sqlalchemy_vecsearch import VECTOR, LoadingError, acopy_rows, copy_rows
+
+metadata = MetaData()
+parts = Table(
+    "part",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("sizes", ARRAY(BigInteger)),
+    Column("embedding", VECTOR(2)),
+)
+REENTRY = (
+    "The rows of the load into 'part' use the connection that they are loaded by. "
+    "A COPY has its connection for itself until the last row is sent, so they would wait for ever. "
+    "Read what the rows need before the load, with list(...) or all(), or on another connection."
+)
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Page(Base):
+    __tablename__ = "page"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    embedding: Mapped[list[float] | None] = mapped_column(VECTOR(2))
+
+
+def count(connection):
+    return connection.scalar(select(func.count()).select_from(parts))
+
+
+def rows(number, ending=None):
+    for identity in range(number):
+        yield {"id": identity, "embedding": [1, 2]}
+    if ending is not None:
+        raise ending
+
+
+def test_a_registry_of_sessions_is_a_session(engine):
+    registry = scoped_session(sessionmaker(engine))
+    metadata.create_all(registry.connection())
+    assert copy_rows(registry, parts, rows(3)) == 3
+    assert count(registry) == 3
+    registry.remove()
+
+
+@pytest.mark.parametrize("key", [Page, Page.__table__, Base])
+def test_a_session_of_several_databases_finds_that_of_the_table(make_engine, bare_url, key):
+    other, engine = make_engine(url=bare_url), make_engine()
+    Base.metadata.create_all(engine)
+    for session in (Session(other, binds={key: engine}), Session(binds={key: engine})):
+        with session:
+            assert copy_rows(session, Page, rows(3)) == 3
+            assert session.scalar(select(func.count(Page.id))) == 3
+
+
+def test_an_engine_is_no_connection(engine):
+    with pytest.raises(LoadingError) as caught:
+        copy_rows(engine, parts, rows(3))
+    assert str(caught.value) == (
+        f"Rows cannot be loaded through {engine!r}. "
+        "They go into the transaction of a Connection or a Session, and that is neither. "
+        "Pass the connection of `with engine.begin() as connection:`, and await acopy_rows() for an async one."
+    )
+
+
+def test_an_async_connection_is_no_connection(make_engine):
+    async def load():
+        async with make_engine("asyncpg").connect() as connection:
+            copy_rows(connection, parts, rows(3))
+
+    with pytest.raises(LoadingError, match=r"and await acopy_rows\(\) for an async one\.$"):
+        asyncio.run(load())
+
+
+@pytest.mark.parametrize("on_conflict", [None, "update"])
+def test_rows_that_use_the_connection_of_the_load_are_refused(engine, on_conflict):
+    with engine.begin() as connection:
+        metadata.create_all(connection)
+        source = select(func.generate_series(1, 3000).label("id"))
+
+        def read():
+            yield {"id": 0}
+            yield from ({"id": row.id} for row in connection.execute(source))
+
+        with pytest.raises(LoadingError) as caught:
+            copy_rows(connection, parts, read(), on_conflict=on_conflict)
+        assert str(caught.value) == REENTRY
+        assert count(connection) == 0
+        found = connection.execute(source)  # all of it is here before the load
+        assert copy_rows(connection, parts, ({"id": row.id} for row in found), on_conflict=on_conflict) == 3000
+
+
+def test_rows_that_go_on_reading_from_the_connection_of_the_load_are_refused(engine):
+    with engine.begin() as connection:
+        metadata.create_all(connection)
+        pages = connection.execute(select(func.generate_series(1, 3000)), execution_options={"yield_per": 10})
+        with pages.cursor, pytest.raises(LoadingError) as caught:
+            copy_rows(connection, parts, ({"id": number} for number in pages.scalars()))
+        assert str(caught.value) == REENTRY
+        assert count(connection) == 0
+
+
+@pytest.mark.parametrize("on_conflict", [None, "update"])
+@pytest.mark.parametrize("ending", [KeyboardInterrupt(), SystemExit(3), RuntimeError("of the application")])
+def test_what_ends_the_rows_comes_through_and_leaves_the_connection_usable(run, ending, on_conflict):
+    def check(connection):
+        metadata.create_all(connection)
+        with pytest.raises(type(ending)) as caught:
+            copy_rows(connection, parts, rows(2500, ending), on_conflict=on_conflict)
+        assert caught.value is ending
+        assert count(connection) == 0
+        assert copy_rows(connection, parts, rows(3), on_conflict=on_conflict) == 3
+
+    run(check)
+
+
+def test_what_ends_the_progress_comes_through_and_leaves_the_connection_usable(run):
+    def interrupt(_sent, _total):
+        raise KeyboardInterrupt
+
+    def check(connection):
+        metadata.create_all(connection)
+        whole = {"id": np.arange(5000), "embedding": np.ones((5000, 2), dtype=np.float32)}
+        for given in (rows(2500), whole):
+            with pytest.raises(KeyboardInterrupt):
+                copy_rows(connection, parts, given, progress=interrupt)
+            assert count(connection) == 0
+
+    run(check)
+
+
+def test_a_lost_connection_is_named(engine):
+    with engine.begin() as connection:
+        metadata.create_all(connection)
+
+    def losing(pid):
+        yield from rows(1500)
+        with engine.begin() as other:
+            other.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid})
+        for identity in range(2000, 40_000):
+            yield {"id": identity, "embedding": [1, 2]}
+
+    with engine.connect() as connection:
+        pid = connection.scalar(text("SELECT pg_backend_pid()"))
+        with pytest.raises(LoadingError) as caught:
+            copy_rows(connection, parts, losing(pid))
+        assert str(caught.value).startswith("The connection was lost during the load into 'part': ")
+        assert str(caught.value).endswith(
+            ". The server undoes a transaction whose connection ends, so none of the rows is in the table. "
+            "Roll back, which connects again, and load the rows again."
+        )
+        connection.rollback()
+        assert count(connection) == 0
+
+
+@pytest.mark.parametrize(("column", "value"), [("id", 1.5), ("id", 2.0), ("sizes", [1, 2.5]), ("sizes", [2**63])])
+def test_integers_are_never_cut_off(make_engine, column, value):
+    async def load():
+        async with make_engine("asyncpg").begin() as connection:
+            await connection.run_sync(metadata.create_all)
+            with pytest.raises(LoadingError) as caught:
+                await acopy_rows(connection, parts, [{"id": 1, "sizes": [1]}, {"id": 2, "sizes": [2], column: value}])
+            assert (caught.value.row, caught.value.column) == (1, column)
+
+    asyncio.run(load())
+
+
+@pytest.mark.parametrize("given", ["rows", "columns"])
+@pytest.mark.parametrize("driver", ["psycopg", "psycopg_async", "asyncpg"])
+def test_the_rows_that_a_trigger_skips_are_not_counted(make_engine, driver, given):
+    whole = {"id": np.arange(2500), "embedding": np.ones((2500, 2), dtype=np.float32)}
+
+    def check(connection):
+        metadata.create_all(connection)
+        connection.execute(
+            text(
+                "CREATE FUNCTION skip() RETURNS trigger LANGUAGE plpgsql AS "
+                "$$ BEGIN RETURN CASE WHEN mod(NEW.id, 2) = 0 THEN NEW END; END $$"
+            )
+        )
+        connection.execute(text("CREATE TRIGGER skips BEFORE INSERT ON part FOR EACH ROW EXECUTE FUNCTION skip()"))
+        assert copy_rows(connection, parts, rows(2500) if given == "rows" else whole) == 1250 == count(connection)
+        connection.execute(text("ALTER TABLE part ADD CONSTRAINT late UNIQUE (id) DEFERRABLE"))
+        connection.execute(text("DELETE FROM part"))
+        assert copy_rows(connection, parts, rows(2500) if given == "rows" else whole) == 1250 == count(connection)
+        connection.execute(insert(parts).values(id=9_998))
+
+    engine = make_engine(driver)
+    if driver == "psycopg":
+        with engine.begin() as connection:
+            check(connection)
+        return
+
+    async def load():
+        async with engine.begin() as connection:
+            await connection.run_sync(check)
+
+    asyncio.run(load())
