@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from dataclasses import dataclass, field
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from alembic.operations.ops import AddColumnOp, AlterColumnOp, DropColumnOp, ModifyTableOps
@@ -191,6 +192,7 @@ def _with_renames(operations: list[MigrateOperation], table: Table, found: Colum
         and table.c[one.column_name].computed is None
     ]
     if len(added) != 1 or len(dropped) != 1:
+        _warn_of_drops(table, [table.c[one.column_name] for one in dropped], [one.column for one in added])
         return operations
     new, old = added[0].column, table.c[dropped[0].column_name]
     if vector_type_of(new.type, DIALECT) != vector_type_of(old.type, DIALECT):
@@ -208,6 +210,27 @@ def _with_renames(operations: list[MigrateOperation], table: Table, found: Colum
         modify_nullable=new.nullable if new.nullable is not old.nullable else None,
     )
     return [rename if one is added[0] else one for one in operations if one is not dropped[0]]
+
+
+def _warn_of_drops(table: Table, dropped: Iterable[Column[Any]], added: Iterable[Column[Any]]) -> None:
+    """Say that columns of vectors are dropped that may be meant to have another name."""
+    pairs = sorted(
+        (old.name, new.name)
+        for old, new in product(dropped, added)
+        if vector_type_of(old.type, DIALECT) == vector_type_of(new.type, DIALECT)
+    )
+    if not pairs:
+        return
+    written = ", ".join(f"{old!r} to {new!r}" for old, new in pairs)
+    old, new = pairs[0]
+    warnings.warn(
+        f"Columns of the table {table.fullname!r} are dropped and added that may only be renamed: {written}. "
+        "Several go or come, so that only you can tell which is which, and dropping one throws its vectors away. "
+        "Replace the operations on two columns that are one by "
+        f"op.alter_column({table.name!r}, {old!r}, new_column_name={new!r}).",
+        VectorMigrationWarning,
+        stacklevel=2,
+    )
 
 
 def _warn_of_rename(table: Table, old: Column[Any], new: Column[Any]) -> None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from alembic.autogenerate.api import AutogenContext
-    from alembic.operations.ops import DowngradeOps, MigrateOperation, UpgradeOps
+    from alembic.operations.ops import DowngradeOps, UpgradeOps
     from sqlalchemy import Index, Table
 
     from alembic_ops.catalog import InstalledExtension
@@ -164,8 +164,8 @@ def compare_schemas(
     return PriorityDispatchResult.CONTINUE
 
 
-def _warn_of_order(late: list[MigrateOperation]) -> None:
-    names = ", ".join(repr(getattr(operation, "name", "")) for operation in late)
+def _warn_of_order(late: Sequence[IndexOperation]) -> None:
+    names = ", ".join(repr(operation.name) for operation in late)
     warnings.warn(
         f"The revision changes a table and then builds the index {names}, which needs that change. "
         "A concurrent build commits what came before it, so that the revision could not be run again if it failed. "

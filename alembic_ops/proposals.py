@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
-from alembic.operations.ops import CreateTableOp, DropTableOp, ModifyTableOps
+from alembic.operations.ops import CreateTableOp, DropColumnOp, DropTableOp, ModifyTableOps
 
 from alembic_ops.diff import CreateIndex, DropIndex, RebuildIndex, RenameIndex
 from alembic_ops.operations import (
@@ -18,11 +18,12 @@ from alembic_ops.operations import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from alembic.operations.ops import MigrateOperation
 
     from alembic_ops.diff import Change
+    from alembic_ops.plan import IndexOperation
     from alembic_ops.state import IndexDefinition, IndexState
 
 __all__ = ["Circumstances", "Proposals", "TableKey", "arranged", "outside_batches", "propose"]
@@ -54,7 +55,7 @@ class Proposals:
     early: list[MigrateOperation] = field(default_factory=list)
     before: dict[TableKey, list[MigrateOperation]] = field(default_factory=dict)
     after: dict[TableKey, list[MigrateOperation]] = field(default_factory=dict)
-    late: list[MigrateOperation] = field(default_factory=list)
+    late: list[IndexOperation] = field(default_factory=list)
 
 
 def propose(
@@ -154,7 +155,8 @@ def arranged(operations: Sequence[MigrateOperation], proposals: Proposals) -> li
     """Return Alembic's operations with ours among them.
 
     What commits by itself comes first, because it can be run again when something after it fails: then the rest is one
-    transaction that either happens with the new revision or not at all. Only what needs that rest comes last.
+    transaction that either happens with the new revision or not at all. Only what needs that rest comes last, before
+    the columns of its table that go: until then the former index may need them, which would be dropped with them.
     """
     keys = [_key_of(operation) for operation in operations]
     first = {key: position for position, key in reversed(list(enumerate(keys)))}
@@ -168,8 +170,21 @@ def arranged(operations: Sequence[MigrateOperation], proposals: Proposals) -> li
             body.extend(proposals.after.get(key, _NONE))
     for around in (proposals.before, proposals.after):
         body.extend(one for key, mine in around.items() if key not in first for one in mine)
+    going = _taken_out_drops(body, {(one.schema, one.table_name) for one in proposals.late})
     kept = [one for one in body if not (isinstance(one, ModifyTableOps) and one.is_empty())]
-    return [*proposals.early, *kept, *proposals.late]
+    return [*proposals.early, *kept, *proposals.late, *going]
+
+
+def _taken_out_drops(operations: Sequence[MigrateOperation], tables: Collection[TableKey]) -> list[MigrateOperation]:
+    """Take the drops of columns out of the changes of some tables, and return them."""
+    found: list[MigrateOperation] = []
+    for table in operations:
+        if isinstance(table, ModifyTableOps) and (table.schema, table.table_name) in tables:
+            drops: list[MigrateOperation] = [one for one in table.ops if isinstance(one, DropColumnOp)]
+            table.ops[:] = [one for one in table.ops if not isinstance(one, DropColumnOp)]
+            if drops:
+                found.append(ModifyTableOps(table.table_name, drops, schema=table.schema))
+    return found
 
 
 def outside_batches(operations: Sequence[MigrateOperation]) -> list[MigrateOperation]:

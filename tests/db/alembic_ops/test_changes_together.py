@@ -53,6 +53,12 @@ CREATE, DROP, REBUILD, RENAME = (
     "rename_vector_index",
 )
 RETYPE, ALTER, ADD, NEW = "alter_embedding_type", "alter_column", "add_column", "add_embedding_column"
+MAY = (
+    "Columns of the table 'items' are dropped and added that may only be renamed: 'a' to 'b', 'a' to 'other', "
+    "'embedding' to 'b', 'embedding' to 'other'. Several go or come, so that only you can tell which is which, and "
+    "dropping one throws its vectors away. Replace the operations on two columns that are one by "
+    "op.alter_column('items', 'a', new_column_name='b')."
+)
 TAKEN, SPLIT, SPLIT_BACK = (
     "is taken to be renamed",
     "into a revision of its own, after",
@@ -75,6 +81,9 @@ CASES = {
     "another column under the index, the old one stays": (indexed(ix(name="ix")), models(column(), column("other", VECTOR(4)), indexes=[ix("other", name="ix")]), [NEW, REBUILD], []),
     "another column with its index": (indexed(ix()), models(column(), column("other", VECTOR(4)), indexes=[ix(), ix("other")]), [NEW, CREATE], []),
     "the column of the predicate goes": (models(column(), Column("lang", String(2)), indexes=[ix(where="lang = 'en'")]), indexed(ix()), [REBUILD, "drop_column"], [SPLIT_BACK]),
+    "another column under the predicate": (models(column(), Column("lang", String(2)), indexes=[ix(where="lang = 'en'")]), models(column(), Column("tongue", String(2)), indexes=[ix(where="tongue = 'en'")]), [ADD, REBUILD, "drop_column"], [SPLIT, SPLIT_BACK]),
+    "two columns go, and two of their type come": (models(column("a"), column(), indexes=[ix(name="ix")]), models(column("b"), column("other"), indexes=[ix("other", name="ix")]), [NEW, NEW, REBUILD, "drop_column", "drop_column"], [MAY, SPLIT_BACK]),
+    "two columns go, and two of other types come": (models(column("a"), column()), models(column("b", VECTOR(4)), column("other", HALFVEC(3))), [NEW, NEW, "drop_column", "drop_column"], []),
     "without null, the index changed": (indexed(ix()), indexed(ix(m=24), nullable=False), [REBUILD, ALTER], []),
     "a generated column goes": (models(column(), half(), indexes=[ix("half", HALF)]), indexed(ix()), [CREATE, DROP, "drop_column"], []),
     "a generated column comes": (indexed(ix()), models(column(), half(), indexes=[ix("half", HALF)]), [DROP, ADD, CREATE], [SPLIT]),
