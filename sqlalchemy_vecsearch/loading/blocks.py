@@ -11,7 +11,7 @@ from sqlalchemy.types import Boolean, Float, Integer
 from sqlalchemy_vecsearch.errors import VectorValueError
 from sqlalchemy_vecsearch.loading.refusals import refused_row
 from sqlalchemy_vecsearch.loading.sparse_blocks import SparseRows, sparse_rows, spliced
-from sqlalchemy_vecsearch.types.dense_values import checked_dense
+from sqlalchemy_vecsearch.types.dense_values import LONGEST, checked_dense
 from sqlalchemy_vecsearch.types.sparse_values import checked_sparse
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def _end(record: np.dtype[Any], number: int) -> int:
 
 def _check_vectors(target: CopyTarget, server: ServerColumn, part: Array, start: int) -> None:
     """Find the first bad row only when the whole block is not good."""
-    good_length = part.shape[1] > 0 and server.dimensions in {None, part.shape[1]}
+    good_length = server.dimensions == part.shape[1] or (server.dimensions is None and 0 < part.shape[1] <= LONGEST)
     limit = np.finfo(np.float16 if server.type_name == "halfvec" else np.float32).max
     if good_length and bool(np.isfinite(part).all()) and bool(np.abs(part).max() <= limit):
         return

@@ -10,21 +10,35 @@ from numpy.typing import NDArray
 from pgvector import HalfVector, Vector
 
 from sqlalchemy_vecsearch.errors import VectorValueError
-from sqlalchemy_vecsearch.types.faults import axes_error, empty_error, length_error, shown, subject
+from sqlalchemy_vecsearch.metrics import Storage
+from sqlalchemy_vecsearch.types.faults import (
+    axes_error,
+    empty_error,
+    length_error,
+    shown,
+    subject,
+    too_long_error,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Floats", "checked_dense", "float32_of", "refuse_infinite"]
+__all__ = ["LONGEST", "Floats", "checked_dense", "float32_of", "refuse_infinite"]
 
 Floats: TypeAlias = NDArray[np.float32]
 
+LONGEST: Final = Storage.VECTOR.limit  # as of halfvec
 _HALF_LIMIT: Final = 65_504.0
 _NUMBER_KINDS: Final = "fiu"
 
 
 def checked_dense(
-    value: object, dimensions: int | None = None, column: str | None = None, *, half: bool = False
+    value: object,
+    dimensions: int | None = None,
+    column: str | None = None,
+    *,
+    half: bool = False,
+    longest: int | None = LONGEST,
 ) -> Floats:
     """Return the value as a float32 array of one axis; see `checked_vector`."""
     if type(value) is np.ndarray and value.dtype == np.float32:
@@ -37,6 +51,8 @@ def checked_dense(
         raise empty_error(column)
     if dimensions is not None and len(floats) != dimensions:
         raise length_error(len(floats), dimensions, column)
+    if longest is not None and len(floats) > longest:
+        raise too_long_error(len(floats), longest, column)
     refuse_infinite(floats, column)
     if half and max(floats.max(), -floats.min()) > _HALF_LIMIT:
         _refuse_beyond_half(floats, column)

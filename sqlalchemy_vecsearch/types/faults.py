@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy_vecsearch.errors import DimensionError, VectorValueError
 
-__all__ = ["axes_error", "empty_error", "length_error", "shown", "subject"]
+__all__ = ["axes_error", "empty_error", "length_error", "shown", "subject", "too_long_error"]
 
 
 def length_error(actual: int, expected: int, column: str | None) -> DimensionError:
@@ -15,6 +15,15 @@ def length_error(actual: int, expected: int, column: str | None) -> DimensionErr
         "Pass the output of the model that the column was declared for, or declare the new length and migrate.",
         expected=expected,
         actual=actual,
+    )
+
+
+def too_long_error(actual: int, longest: int, column: str | None) -> VectorValueError:
+    """Return the error for a vector that no column can hold."""
+    return VectorValueError(
+        f"{subject(column)} has {actual} dimensions. "
+        f"pgvector stores at most {longest} of them in one vector. "
+        "Shorten the vector, or keep it as a sparsevec when most of its elements are zero."
     )
 
 

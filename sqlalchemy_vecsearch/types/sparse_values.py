@@ -56,7 +56,7 @@ def _nonzero_parts(value: object, dimensions: int | None, column: str | None) ->
         values = dense[indices]
         refuse_infinite(values, column, indices)  # what is not finite is not zero
     else:
-        dense = checked_dense(value, dimensions, column)
+        dense = checked_dense(value, dimensions, column, longest=None)
         (indices,) = dense.nonzero()
         values = dense[indices]
     return SparseParts(len(dense), indices, values)

@@ -7,11 +7,11 @@ from uuid import uuid4
 import numpy as np
 import pytest
 from loaded_tables import Base, Note, count, items, metadata, plain, strict, wide, wide_row
-from sqlalchemy import NullPool, create_engine, func, select, text
+from sqlalchemy import Column, Integer, MetaData, NullPool, Table, create_engine, func, select, text
 from sqlalchemy.exc import DBAPIError, ResourceClosedError
 from sqlalchemy.orm import Session
 
-from sqlalchemy_vecsearch import LoadingError, acopy_rows, copy_rows
+from sqlalchemy_vecsearch import HALFVEC, VECTOR, LoadingError, acopy_rows, copy_rows
 
 BAD_ROWS = {
     "a wrong length": ([plain(1), {"id": 2, "embedding": [1, 2]}], 1, "embedding"),
@@ -326,3 +326,19 @@ def test_an_unknown_conflict_and_a_missing_key_are_refused(engine):
             "on_conflict='update' finds the existing row by it, and the rows lack ['id']. "
             "Add the key to the rows, or load them with on_conflict='nothing'."
         )
+
+
+@pytest.mark.parametrize("length", [16_001, 70_000])
+@pytest.mark.parametrize("type_", [VECTOR(), HALFVEC()], ids=repr)
+def test_a_vector_that_no_column_holds_is_named(run, type_, length):
+    table = Table("any length", MetaData(), Column("id", Integer, primary_key=True), Column("embedding", type_))
+    array = np.ones((3, length), dtype=np.float32)
+
+    def check(connection):
+        table.create(connection)
+        for rows in ([{"embedding": array[0, :5]}, {"embedding": array[1]}], {"embedding": array[:1]}):
+            with pytest.raises(LoadingError, match=f"The vector for 'embedding' has {length} dimensions") as caught:
+                copy_rows(connection, table, rows)
+            assert (caught.value.row, caught.value.column) == (1 if isinstance(rows, list) else 0, "embedding")
+
+    run(check)

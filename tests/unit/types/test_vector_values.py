@@ -266,3 +266,19 @@ def test_a_masked_element_is_none(storage):
         "Convert the elements to float first."
     )
     assert checked_dense(np.ma.array([1.0, 2.0])).tolist() == [1.0, 2.0]
+
+
+@pytest.mark.parametrize("storage", ["vector", "halfvec"])
+def test_a_vector_that_no_column_holds_is_refused(storage):
+    checked_vector(np.ones(16_000), storage)
+    with pytest.raises(VectorValueError) as caught:
+        checked_vector(np.ones(70_000), storage, column="embedding")
+    assert str(caught.value) == (
+        "The vector for 'embedding' has 70000 dimensions. "
+        "pgvector stores at most 16000 of them in one vector. "
+        "Shorten the vector, or keep it as a sparsevec when most of its elements are zero."
+    )
+
+
+def test_a_sparse_vector_may_be_longer():
+    assert checked_sparse([1.0, *[0.0] * 69_999]).dimensions == 70_000
