@@ -1,4 +1,4 @@
-"""A binary COPY on an asyncpg connection, which encodes built-in types by itself and vectors not at all."""
+"""A binary COPY on an asyncpg connection, which encodes built-in types by itself; vectors are handed to it as bytes."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sqlalchemy.util import await_only
 
+from sqlalchemy_vecsearch.loading.target import QUOTING
 from sqlalchemy_vecsearch.types.arrays import holds_vectors
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 
     from sqlalchemy import Column
 
@@ -31,10 +32,10 @@ _TEXT_ONLY: Final = frozenset(  # asyncpg has no binary form for these
 def stand_in(_: Any, column: Column[Any], server: ServerColumn) -> str | None:  # the connection is not asked
     """Return the type that a column is staged as, because asyncpg can send it whether or not a codec is registered.
 
-    Vectors go as arrays of real; the types of other extensions, and arrays of vectors, as text.
+    Vectors go in their binary form; the types of other extensions, and arrays of vectors, as text.
     """
-    if server.is_dense:
-        return "real[]"
+    if server.is_encoded:
+        return None
     is_sent_as_text = server.type_name.removeprefix("_") in _TEXT_ONLY
     return "text" if server.is_extension or is_sent_as_text or holds_vectors(column.type) else None
 
@@ -62,46 +63,53 @@ def copy_stream(driver_connection: Any, target: CopyTarget, stream: RowStream) -
 
 
 async def _copy_stream(connection: Any, target: CopyTarget, stream: RowStream) -> int:
-    probe = await connection.prepare(_probe(target))
+    encoders = await connection.prepare(_shape(target))
+    asked = [number for number, column in enumerate(target.server) if not column.is_encoded]
+    probe = await connection.prepare(_probe(target, asked)) if asked else None
     row: list[Any] = []
     interrupted: list[BaseException] = []
+    records = (tuple(row := encoded) for encoded in _orderly(stream, interrupted))
+    statement = f"COPY {target.name} ({target.column_list}) FROM STDIN (FORMAT BINARY)"
     try:
-        status = await connection.copy_records_to_table(
-            target.relation,
-            schema_name=target.schema,
-            records=(tuple(row := encoded) for encoded in _orderly(stream, interrupted)),
-            columns=[column.name for column in target.server],
-        )
+        # copy_records_to_table() asks the table for the encoders, and asyncpg has none for vectors
+        status = await connection._protocol.copy_in(statement, None, None, records, encoders._state, None)  # noqa: SLF001  # what that method calls
     except Exception as error:
         if interrupted:
             raise interrupted[0] from None
         if error is stream.failure:  # it comes from the rows, not from asyncpg's encoders
             raise
-        column = await _refused_column(probe, target, row)
-        if column is None:
+        refused = None if probe is None else await _refused_argument(probe, [row[number] for number in asked])
+        if refused is None:
             raise
-        raise stream.refused(column, error) from error
+        raise stream.refused(target.server[asked[refused]].name, error) from error
     return _taken(status)
 
 
-def _probe(target: CopyTarget) -> str:
-    """Return a statement with a parameter for each column; it is prepared, and never runs."""
-    parameters = ", ".join(f"${number}" for number, _ in enumerate(target.server, start=1))
-    return f"INSERT INTO {target.name} ({target.column_list}) OVERRIDING SYSTEM VALUE VALUES ({parameters})"  # noqa: S608  # every name is quoted
+def _shape(target: CopyTarget) -> str:
+    """Return a statement whose results have the types of the columns, and bytea where we make the bytes ourselves."""
+    columns = ("NULL::bytea" if column.is_encoded else QUOTING.quote(column.name) for column in target.server)
+    return f"SELECT {', '.join(columns)} FROM {target.name}"  # noqa: S608  # every name is quoted
 
 
-async def _refused_column(probe: Any, target: CopyTarget, row: list[Any]) -> str | None:  # a prepared statement
-    """Return the column whose value asyncpg cannot encode: COPY does not say it, and the arguments of a query do.
+def _probe(target: CopyTarget, asked: Sequence[int]) -> str:
+    """Return a statement with a parameter for each column that is asked for; it is prepared, and never runs."""
+    names = ", ".join(QUOTING.quote(target.server[number].name) for number in asked)
+    parameters = ", ".join(f"${number}" for number, _ in enumerate(asked, start=1))
+    return f"INSERT INTO {target.name} ({names}) OVERRIDING SYSTEM VALUE VALUES ({parameters})"  # noqa: S608  # every name is quoted
+
+
+async def _refused_argument(probe: Any, values: list[Any]) -> int | None:  # a prepared statement
+    """Return which of the values asyncpg cannot encode: COPY does not say it, and the arguments of a query do.
 
     Nothing is sent, because the encoding comes first; so it works in the transaction that the COPY has broken.
     """
     from asyncpg import DataError, InterfaceError, PostgresError
 
     try:
-        await probe.fetch(*row)
+        await probe.fetch(*values)
     except DataError as error:
         argument = _ARGUMENT.search(str(error))
-        return None if argument is None else target.server[int(argument[1]) - 1].name
+        return None if argument is None else int(argument[1]) - 1
     except (InterfaceError, PostgresError):
         return None
     return None

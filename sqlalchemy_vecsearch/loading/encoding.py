@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from sqlalchemy.types import TypeDecorator
 
 from sqlalchemy_vecsearch.types import BIT
-from sqlalchemy_vecsearch.types.bit_values import bits_binary, checked_bits
+from sqlalchemy_vecsearch.types.bit_values import bits_binary
 from sqlalchemy_vecsearch.types.decorators import before_sending
 from sqlalchemy_vecsearch.types.dense_values import checked_dense
 from sqlalchemy_vecsearch.types.sparse_values import checked_sparse
-from sqlalchemy_vecsearch.types.wire import halfvec_binary, sparse_binary, sparse_text, vector_binary
+from sqlalchemy_vecsearch.types.wire import halfvec_binary, sparse_binary, vector_binary
 
 if TYPE_CHECKING:
     from sqlalchemy import Column
@@ -135,7 +135,7 @@ def encoders(target: CopyTarget, dialect: Dialect, texts: Sequence[Encoder | Non
 
 
 def _encoder(column: Column[Any], server: ServerColumn, dialect: Dialect) -> Encoder | None:
-    vector = _vector_encoder(server, dialect)
+    vector = _vector_encoder(server)
     if vector is not None:
         return _after_decorator(column, dialect, vector)
     process = _processor(column, dialect)
@@ -166,26 +166,17 @@ def _after(process: Encoder | None, encode: Encoder) -> Encoder:
     return both
 
 
-def _vector_encoder(server: ServerColumn, dialect: Dialect) -> Encoder | None:
-    dimensions, name, asyncpg = server.dimensions, server.name, dialect.driver == "asyncpg"
+def _vector_encoder(server: ServerColumn) -> Encoder | None:
+    dimensions, name = server.dimensions, server.name
     if server.is_dense:
         half = server.type_name == "halfvec"
-        send: Encoder = (lambda floats: floats.tolist()) if asyncpg else (halfvec_binary if half else vector_binary)
+        send: Encoder = halfvec_binary if half else vector_binary
         return lambda value: None if value is None else send(checked_dense(value, dimensions, name, half=half))
     if server.is_sparse:
-        write: Encoder = sparse_text if asyncpg else sparse_binary
-        return lambda value: None if value is None else write(checked_sparse(value, dimensions, name))
+        return lambda value: None if value is None else sparse_binary(checked_sparse(value, dimensions, name))
     if server.is_bits:
-        if asyncpg:
-            return lambda value: None if value is None else _asyncpg_bits(value, dimensions, name)
         return lambda value: None if value is None else bits_binary(value, dimensions, name)
     return None
-
-
-def _asyncpg_bits(value: Any, dimensions: int | None, name: str) -> Any:  # asyncpg.BitString, which is not typed
-    from asyncpg import BitString
-
-    return BitString(checked_bits(value, dimensions, name).to_text())
 
 
 def _after_decorator(column: Column[Any], dialect: Dialect, encode: Encoder) -> Encoder:

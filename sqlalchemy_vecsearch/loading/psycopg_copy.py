@@ -48,7 +48,7 @@ class _EncodedDumper(Dumper):
 
 def stand_in(driver_connection: Any, column: Column[Any], server: ServerColumn) -> str | None:  # as in copy_stream
     """Return the type that a column is staged as: text, which the server casts, where psycopg has no binary form."""
-    if _is_encoded(server):
+    if server.is_encoded:
         return None
     return "text" if holds_vectors(column.type) or not _has_binary_form(driver_connection.adapters, server) else None
 
@@ -151,10 +151,6 @@ def _statement(target: CopyTarget) -> str:
     return f"COPY {target.name} ({target.column_list}) FROM STDIN (FORMAT BINARY)"
 
 
-def _is_encoded(column: ServerColumn) -> bool:
-    return column.is_dense or column.is_sparse or column.is_bits
-
-
 def _oid(column: ServerColumn) -> int:
     return _TEXT_OID if column.is_enum or column.type_name in _TEXT_LIKE else column.oid
 
@@ -162,7 +158,7 @@ def _oid(column: ServerColumn) -> int:
 def _prepare(adapters: AdaptersMap, target: CopyTarget) -> list[int]:
     """Register the encoded types on the cursor alone and return the oids of the columns."""
     for column in target.server:
-        if _is_encoded(column):
+        if column.is_encoded:
             adapters.register_dumper(_Bytes, type("EncodedDumper", (_EncodedDumper,), {"oid": column.oid}))
     return [_oid(column) for column in target.server]
 

@@ -18,7 +18,7 @@ __all__ = ["OnConflict", "check_on_conflict", "create_stage", "stage_of", "table
 
 OnConflict: TypeAlias = Literal["nothing", "update"] | None
 
-_OIDS: Final = {"text": 25, "real[]": 1021}  # of the stand-ins, the same in every database
+_OIDS: Final = {"text": 25}  # of the stand-in, the same in every database
 _CHOICES: Final = (None, "nothing", "update")
 
 

@@ -86,6 +86,11 @@ class ServerColumn:
         """Whether it holds bit strings of a fixed length."""
         return self.type_name == "bit" and self.type_schema == "pg_catalog"
 
+    @property
+    def is_encoded(self) -> bool:
+        """Whether its values are sent as the bytes that the receive function of its type reads."""
+        return self.is_dense or self.is_sparse or self.is_bits
+
 
 @dataclass(frozen=True, slots=True)
 class CopyTarget:

@@ -6,10 +6,12 @@ import asyncio
 
 import numpy as np
 import pytest
-from sqlalchemy import ARRAY, BigInteger, Column, Integer, MetaData, Table, func, insert, select, text
+from pgvector import SparseVector
+from pgvector.asyncpg import register_vector
+from sqlalchemy import ARRAY, BigInteger, Column, Integer, MetaData, Table, Text, event, func, insert, select, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, scoped_session, sessionmaker
 
-from sqlalchemy_vecsearch import VECTOR, LoadingError, acopy_rows, copy_rows
+from sqlalchemy_vecsearch import BIT, HALFVEC, SPARSEVEC, VECTOR, LoadingError, acopy_rows, copy_rows
 
 metadata = MetaData()
 parts = Table(
@@ -208,3 +210,38 @@ def test_the_rows_that_a_trigger_skips_are_not_counted(make_engine, driver, give
             await connection.run_sync(check)
 
     asyncio.run(load())
+
+
+@pytest.mark.parametrize("registered", [False, True])
+def test_asyncpg_copies_vectors_into_the_table_itself(make_engine, registered):
+    kinds = Table(
+        "every kind",
+        MetaData(),
+        Column("id", Integer, primary_key=True),
+        Column("body", Text),
+        Column("vector", VECTOR(3)),
+        Column("half", HALFVEC(3)),
+        Column("terms", SPARSEVEC(3)),
+        Column("bits", BIT(3)),
+    )
+    values = {"body": "x", "vector": [1, 2, 3], "half": [1, 2, 3], "terms": [0, 2, 0], "bits": "101"}
+    statements = []
+
+    async def load():
+        engine = make_engine("asyncpg")
+        if registered:
+            event.listen(engine.sync_engine, "connect", lambda connection, _: connection.run_async(register_vector))
+        event.listen(engine.sync_engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
+        async with engine.begin() as connection:
+            await connection.run_sync(kinds.create)
+            rows = [{"id": 1, **values}, {"id": 2, **dict.fromkeys(values)}]
+            assert await acopy_rows(connection, kinds, rows) == 2
+            found = (await connection.execute(select(kinds).order_by(kinds.c.id))).all()
+            assert tuple(found[0]) == (1, "x", [1, 2, 3], [1, 2, 3], SparseVector([0, 2, 0]), "101")
+            assert tuple(found[1]) == (2, None, None, None, None, None)
+            with pytest.raises(LoadingError) as caught:
+                await acopy_rows(connection, kinds, [{"id": 3, **values}, {"id": 4, **values, "body": 5}])
+            assert (caught.value.row, caught.value.column) == (1, "body")
+
+    asyncio.run(load())
+    assert [statement for statement in statements if "TEMPORARY" in statement] == []
