@@ -95,7 +95,7 @@ def copy_stream(driver_connection: Any, target: CopyTarget, stream: RowStream) -
         return await_only(_copy_stream_async(driver_connection, statement, target, stream))
     with driver_connection.cursor() as cursor:
         oids = _prepare(cursor.adapters, target)
-        with cursor.copy(statement) as copy, refusing_reentry(driver_connection, stream.table_name):
+        with cursor.copy(statement) as copy, refusing_reentry(driver_connection, target.table.name):
             copy.set_types(oids)
             write = copy.write_row
             for row in stream.blocks_and_rows():
@@ -133,7 +133,7 @@ def copy_blocks(driver_connection: Any, target: CopyTarget, blocks: Iterable[byt
     if isinstance(driver_connection, AsyncConnection):
         return await_only(_copy_blocks_async(driver_connection, statement, blocks))
     with driver_connection.cursor() as cursor:
-        with cursor.copy(statement) as copy:
+        with cursor.copy(statement) as copy, refusing_reentry(driver_connection, target.table.name):
             for block in blocks:
                 copy.write(block)
         return int(cursor.rowcount)

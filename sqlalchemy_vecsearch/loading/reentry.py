@@ -1,4 +1,4 @@
-"""Rows that use the very connection which is loading them."""
+"""Rows, and functions that watch their progress, which use the very connection of the load."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class _HeldLock:
     def __enter__(self) -> None:
         if get_ident() == self._owner:
             raise LoadingError(
-                f"The rows of the load into {self._table_name!r} use the connection that they are loaded by. "
+                f"The rows of the load into {self._table_name!r}, or its progress function, use its connection. "
                 "A COPY has its connection for itself until the last row is sent, so they would wait for ever. "
                 "Read what the rows need before the load, with list(...) or all(), or on another connection."
             )

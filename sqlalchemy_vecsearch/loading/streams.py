@@ -52,11 +52,6 @@ class RowStream:
         self._gatherers = None if any(texts) else gatherers(target, dialect)
         self._advance = advance
 
-    @property
-    def table_name(self) -> str:
-        """The name of the table that the rows are for."""
-        return self._target.table.name
-
     def __iter__(self) -> Iterator[list[Any]]:
         """Give each row as a list of what the driver takes for its values."""
         return self._watched(self._encoded(self._rows))

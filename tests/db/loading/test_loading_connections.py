@@ -22,7 +22,7 @@ parts = Table(
     Column("embedding", VECTOR(2)),
 )
 REENTRY = (
-    "The rows of the load into 'part' use the connection that they are loaded by. "
+    "The rows of the load into 'part', or its progress function, use its connection. "
     "A COPY has its connection for itself until the last row is sent, so they would wait for ever. "
     "Read what the rows need before the load, with list(...) or all(), or on another connection."
 )
@@ -110,6 +110,22 @@ def test_rows_that_go_on_reading_from_the_connection_of_the_load_are_refused(eng
         pages = connection.execute(select(func.generate_series(1, 3000)), execution_options={"yield_per": 10})
         with pages.cursor, pytest.raises(LoadingError) as caught:
             copy_rows(connection, parts, ({"id": number} for number in pages.scalars()))
+        assert str(caught.value) == REENTRY
+        assert count(connection) == 0
+
+
+@pytest.mark.parametrize("given", ["rows", "columns"])
+def test_a_progress_function_that_uses_the_connection_of_the_load_is_refused(engine, given):
+    whole = {"id": np.arange(5000), "embedding": np.ones((5000, 2), dtype=np.float32)}
+    with engine.begin() as connection:
+        metadata.create_all(connection)
+        with pytest.raises(LoadingError) as caught:
+            copy_rows(
+                connection,
+                parts,
+                rows(5000) if given == "rows" else whole,
+                progress=lambda _sent, _total: connection.scalar(text("SELECT 1")),
+            )
         assert str(caught.value) == REENTRY
         assert count(connection) == 0
 
