@@ -14,16 +14,20 @@ from alembic_ops.probe import answers, names_in
 from alembic_ops.quoting import PREPARER
 from alembic_ops.statements import qualified_name
 from sqlalchemy_vecsearch.methods import HNSW, IVFFlat
+from sqlalchemy_vecsearch.metrics import index_limit, metric_of_operator_class
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sqlalchemy import Connection
 
-    from alembic_ops.probe import Question
+    from alembic_ops.probe import Answer, Question
     from alembic_ops.state import IndexDefinition, IndexState
 
 __all__ = ["Refusal", "Wish", "canonical", "normalised", "with_defaults"]
+
+_NO_DIMENSIONS: Final = -1
+"""The type modifier of a type that declares none."""
 
 _DEFAULTS: Final = {HNSW.name: HNSW.defaults, IVFFlat.name: IVFFlat.defaults}
 
@@ -82,7 +86,7 @@ def normalised(
     found: list[IndexDefinition | Refusal] = []
     for wish in wishes:
         definition = wish.state.definition
-        answer = next(answers_in_order) if needs_server(definition) else None
+        answer = _as_if_built(next(answers_in_order)) if needs_server(definition) else None
         if answer is not None and "sqlstate" in answer:
             found.append(Refusal(state=wish.state, sqlstate=answer["sqlstate"], message=answer["message"]))
         elif answer is not None:
@@ -91,6 +95,20 @@ def normalised(
         else:
             found.append(canonical(definition))
     return found
+
+
+def _as_if_built(answer: Answer) -> Answer:
+    """Return an answer of the server with the errors that only the build would have: the copies hold no rows."""
+    known = None if "sqlstate" in answer else metric_of_operator_class(answer["operator_class"])
+    if known is None:
+        return answer
+    limit = index_limit(known[0])
+    if answer["dimensions"] == _NO_DIMENSIONS:
+        return {"sqlstate": "22023", "message": "column does not have dimensions"}
+    if limit is not None and answer["dimensions"] > limit:
+        message = f"column cannot have more than {limit} dimensions for {answer['method']} index"
+        return {"sqlstate": "54000", "message": message}
+    return answer
 
 
 def _questions(wishes: Sequence[Wish], default_schema: str | None) -> list[Question]:

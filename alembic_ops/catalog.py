@@ -94,6 +94,12 @@ SELECT n.nspname AS schema, t.relname AS table_name
 """).bindparams(bindparam("schemas", expanding=True))
 
 
+_OPERATOR_CLASSES: Final = text("""
+    SELECT m.amname, o.opcname FROM pg_catalog.pg_opclass o JOIN pg_catalog.pg_am m ON m.oid = o.opcmethod
+     WHERE o.opcname IN :names
+""").bindparams(bindparam("names", expanding=True))
+
+
 def installed_extension(connection: Connection) -> InstalledExtension:
     """Return which version of the vector extension the database has and could have, at the cost of one query."""
     row = connection.execute(_EXTENSION).mappings().one()
@@ -135,6 +141,11 @@ def partitions(connection: Connection, schemas: Collection[str | None]) -> set[t
     default = connection.dialect.default_schema_name
     rows = connection.execute(_PARTITIONS, {"schemas": _names(schemas, default)})
     return {(None if schema == default and None in schemas else schema, name) for schema, name in rows}
+
+
+def operator_classes(connection: Connection, names: Collection[str]) -> set[tuple[str, str]]:
+    """Return the method and the name of each operator class that has one of the names, in any schema."""
+    return {(method, name) for method, name in connection.execute(_OPERATOR_CLASSES, {"names": list(names)})}
 
 
 def definition_of_row(row: RowMapping | dict[str, Any]) -> IndexDefinition:  # Any: the columns differ in type

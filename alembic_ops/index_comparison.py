@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import Index, text
 
 from alembic_ops.canonical import Refusal, Wish, canonical, normalised
+from alembic_ops.catalog import operator_classes
 from alembic_ops.column_changes import ColumnChanges
-from alembic_ops.declared import declared_indexes, refuse_shared_names
+from alembic_ops.declared import IndexRuleError, declared_indexes, refuse_shared_names
 from alembic_ops.diff import CreateIndex, IndexBeingBuilt, IndexLeftOver, RebuildIndex, index_changes
 from alembic_ops.index_warnings import definition_without_answer, warn_of_tablespace, warn_of_untouched
 from alembic_ops.operations import DropVectorIndexOp
 from alembic_ops.settled import doubtful
+from sqlalchemy_vecsearch.metrics import metric_of_operator_class
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -72,6 +74,27 @@ class IndexComparison:
                 for one in declared_indexes(table.wished, schema=table.schema):
                     self.declared[table.key, one.state.name] = one
         refuse_shared_names(self.declared.values(), default_schema=context.dialect.default_schema_name)
+        self._refuse_missing_operator_classes()
+
+    def _refuse_missing_operator_classes(self) -> None:
+        """Ask the catalog for operator classes that are not pgvector's, at the cost of a query where there are any."""
+        foreign = [
+            (one, canonical(one.state.definition))
+            for one in self.declared.values()
+            if metric_of_operator_class(one.state.definition.operator_class) is None
+        ]
+        if not foreign:
+            return
+        assert self.context.connection is not None, "autogenerate needs a database"
+        there = operator_classes(self.context.connection, {definition.operator_class for _, definition in foreign})
+        for one, definition in foreign:
+            if (definition.method, definition.operator_class) not in there:
+                raise IndexRuleError(
+                    one.index,
+                    f"has the operator class {definition.operator_class!r}",
+                    f"Neither pgvector nor this database has one of that name for {definition.method}.",
+                    "Correct it, such as 'vector_cosine_ops'.",
+                )
 
     def changes(self, found: Iterable[IndexState]) -> list[Change]:
         """Return the difference between what the catalog has and what is declared, and warn of what is left alone."""

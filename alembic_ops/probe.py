@@ -135,6 +135,8 @@ BEGIN
             IF wish ? 'index' THEN
               SELECT pg_catalog.jsonb_build_object(
                        'method', m.amname, 'operator_class', o.opcname, 'column_name', a.attname, 'parameters', NULL,
+                       'dimensions', (SELECT t.atttypmod FROM pg_catalog.pg_attribute t
+                                       WHERE t.attrelid = i.oid AND t.attnum = 1),
                        'expression', CASE WHEN x.indkey[0] = 0 THEN pg_catalog.pg_get_indexdef(i.oid, 1, true) END,
                        'predicate', pg_catalog.pg_get_expr(x.indpred, x.indrelid, true))
                 INTO STRICT answer

@@ -95,6 +95,10 @@ _REASONS: Final[dict[str, tuple[str, str]]] = {
         ),
         "Let migrations connect to the server itself, or to a pool in session mode.",
     ),
+    "25P01": (
+        "The statement needs a transaction, and the connection of env.py is in autocommit mode.",
+        'Take isolation_level="AUTOCOMMIT" out of env.py: what runs outside of a transaction leaves it by itself.',
+    ),
     "08": (
         "The connection was lost; the server may go on building, and will then finish.",
         "Run the upgrade again: it waits for a build that still runs, and otherwise starts anew.",

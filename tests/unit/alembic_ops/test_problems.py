@@ -61,6 +61,13 @@ def wrapped(original):
             "by op.alter_column(..., server_default=None), and set the new one after it.",
         ),
         (
+            "SAVEPOINT can only be used in transaction blocks",
+            "25P01",
+            "The server did not create ix: SAVEPOINT can only be used in transaction blocks. The statement needs a "
+            "transaction, and the connection of env.py is in autocommit mode. "
+            'Take isolation_level="AUTOCOMMIT" out of env.py: what runs outside of a transaction leaves it by itself.',
+        ),
+        (
             "something new",
             "XX000",
             "The server did not create ix: something new. It is not one of the known causes. Mend what the server says, "
