@@ -15,7 +15,7 @@ from alembic_ops.catalog import current_indexes, extension_in_search_path, insta
 from alembic_ops.column_changes import take_over_columns
 from alembic_ops.declared import is_vector_index
 from alembic_ops.errors import VectorMigrationWarning
-from alembic_ops.extension_needs import extension_operations, needed_version
+from alembic_ops.extension_needs import extension_first, extension_operations, needed_version
 from alembic_ops.generated_columns import generate_anew, leave_generated_vectors_to_us
 from alembic_ops.index_comparison import ComparedTable, IndexComparison
 from alembic_ops.name_order import with_free_names
@@ -152,9 +152,10 @@ def compare_schemas(
     if proposals.late:
         _warn_of_order(proposals.late)
     needed = _needed(seen, comparison, context)
-    first = extension_operations(seen.extension, needed)
     default_schema = context.dialect.default_schema_name
-    arranged_ops = arranged(upgrade_ops.ops, proposals)
+    first, arranged_ops = extension_first(
+        extension_operations(seen.extension, needed), arranged(upgrade_ops.ops, proposals)
+    )
     if context.opts.get("render_as_batch"):
         arranged_ops = outside_batches(arranged_ops)
     upgrade_ops.ops[:] = [*first, *with_free_names(arranged_ops, default_schema=default_schema)]

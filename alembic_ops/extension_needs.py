@@ -20,12 +20,15 @@ if TYPE_CHECKING:
     from alembic_ops.catalog import InstalledExtension
     from alembic_ops.state import IndexDefinition
 
-__all__ = ["extension_operations", "needed_version"]
+__all__ = ["extension_first", "extension_operations", "needed_version"]
 
 _OF_STORAGES: Final = {Storage.VECTOR: (0, 1, 0), Storage.HALFVEC: (0, 7, 0), Storage.SPARSEVEC: (0, 7, 0)}
 _OF_METHODS: Final = {"ivfflat": (0, 1, 0), "hnsw": (0, 5, 0)}
 """The versions of pgvector, by its CHANGELOG, that brought types, methods, and the operator classes of l1 and bits."""
 _OF_OTHER_OPERATOR_CLASSES: Final = (0, 7, 0)
+
+_CREATED_BY_ALEMBIC_UTILS: Final = ("create_entity", "PGExtension: vector")
+"""What ``alembic check`` shows of the operation that creates ``PGExtension(signature="vector")``."""
 
 
 def needed_version(
@@ -67,3 +70,23 @@ def extension_operations(installed: InstalledExtension, needed: tuple[int, ...] 
         installed=installed.version,
         available=installed.available,
     )
+
+
+def extension_first(
+    first: list[MigrateOperation], operations: Iterable[MigrateOperation]
+) -> tuple[list[MigrateOperation], list[MigrateOperation]]:
+    """Return what must come first, and the rest, where one operation creates the extension.
+
+    alembic-utils proposes to create a registered ``PGExtension``, with SQL that fails where the extension is there
+    already. Its operation takes the place of ours.
+    """
+    rest = list(operations)
+    theirs = [operation for operation in rest if _creates_the_extension(operation)]
+    if not theirs:
+        return first, rest
+    ours = [operation for operation in first if not isinstance(operation, CreateVectorExtensionOp)]
+    return [*theirs, *ours], [operation for operation in rest if operation not in theirs]
+
+
+def _creates_the_extension(operation: MigrateOperation) -> bool:
+    return hasattr(operation, "target") and operation.to_diff_tuple()[:2] == _CREATED_BY_ALEMBIC_UTILS
