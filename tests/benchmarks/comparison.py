@@ -8,7 +8,7 @@ from alembic.autogenerate.api import AutogenContext
 from alembic.migration import MigrationContext
 from alembic.operations.ops import ModifyTableOps, UpgradeOps
 from pgvector.sqlalchemy import VECTOR
-from sqlalchemy import Column, Integer, MetaData, String, Table, create_engine
+from sqlalchemy import Column, Integer, MetaData, String, Table, create_engine, text
 from sqlalchemy.schema import CreateSchema
 
 import alembic_ops
@@ -33,6 +33,7 @@ def measure(url):
             for schema in schemas - {None}:
                 connection.execute(CreateSchema(schema))
         metadata.create_all(engine)
+        create_from_print(engine)
         seconds = min(added(engine, metadata, schemas) for _ in range(3))
         found.append({"tables": TABLES, "indexes": indexes, "seconds": seconds})
         metadata.drop_all(engine)
@@ -40,7 +41,7 @@ def measure(url):
     return found
 
 
-def declare(metadata, number, *, name="embedding", dimensions=3, quantize=None, predicate=None, schema=None):
+def declare(metadata, number, *, name="embedding", dimensions=3, quantize=None, kinds=(), schema=None):
     items = Table(
         f"items_{number}",
         metadata,
@@ -49,9 +50,33 @@ def declare(metadata, number, *, name="embedding", dimensions=3, quantize=None, 
         Column(name, VECTOR(dimensions)),
         schema=schema,
     )
-    where = None if predicate is None else items.c.kind == predicate
+    where = None
+    if kinds:
+        where = items.c.kind == kinds[0] if len(kinds) == 1 else items.c.kind.in_(kinds)
     vector_index(f"ix_{number}", items.c[name], metric="l2", quantize=quantize, where=where)
 
+
+def create_from_print(engine):
+    """Create the indexes anew from what the server prints of them, which is what a revision holds."""
+    with engine.begin() as connection:
+        connection.execute(text(FROM_PRINT))
+
+
+FROM_PRINT = """
+DO $$
+DECLARE
+    index regclass;
+    print text;
+BEGIN
+    FOR index, print IN
+        SELECT indexrelid::regclass, pg_get_indexdef(indexrelid)
+        FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid JOIN pg_am ON pg_am.oid = relam WHERE amname = 'hnsw'
+    LOOP
+        EXECUTE 'DROP INDEX ' || index;
+        EXECUTE print;
+    END LOOP;
+END $$
+"""
 
 SHAPES = {
     "on columns": declare,
@@ -65,9 +90,12 @@ SHAPES = {
     "over columns of different dimensions": lambda metadata, number: declare(
         metadata, number, dimensions=number + 3, quantize="halfvec"
     ),
-    "with different predicates": lambda metadata, number: declare(metadata, number, predicate=f"kind {number}"),
+    "with different predicates": lambda metadata, number: declare(metadata, number, kinds=[f"kind {number}"]),
+    "with different predicates of IN": lambda metadata, number: declare(
+        metadata, number, kinds=[f"kind {number}", "any"]
+    ),
     "with different names and predicates": lambda metadata, number: declare(
-        metadata, number, name=f"embedding_{number}", quantize="halfvec", predicate=f"kind {number}"
+        metadata, number, name=f"embedding_{number}", quantize="halfvec", kinds=[f"kind {number}"]
     ),
     f"with different names, in {SCHEMAS} schemas": lambda metadata, number: declare(
         metadata, number, name=f"embedding_{number}", quantize="halfvec", schema=f"schema_{number % SCHEMAS}"
