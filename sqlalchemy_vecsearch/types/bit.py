@@ -53,6 +53,11 @@ class BIT(NamedByColumn, _BIT):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({'' if self.length is None else f'length={self.length}'})"
 
+    @property
+    def python_type(self) -> type[str]:
+        """The class of a result, which libraries that make schemas and forms of models ask for."""
+        return str
+
     # pgvector-python 0.4 has a type that knows only processors, 0.5 one that would call the process_ methods by itself.
 
     def bind_processor(self, dialect: Dialect) -> Processor:

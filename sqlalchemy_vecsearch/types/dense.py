@@ -74,6 +74,11 @@ class DenseType(NamedByColumn, UserDefinedType[Any]):
             arguments.append(f"returns={self.returns!r}")
         return f"{type(self).__name__}({', '.join(arguments)})"
 
+    @property
+    def python_type(self) -> type[Any]:
+        """The class of a result, which libraries that make schemas and forms of models ask for."""
+        return np.ndarray if self.returns == "numpy" else list
+
     def bind_processor(self, dialect: Dialect) -> Processor:
         """Return what turns a value into the best form that the driver can send."""
         if driver_of(dialect) == "psycopg":

@@ -67,6 +67,11 @@ class SPARSEVEC(NamedByColumn, _SPARSEVEC):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({'' if self.dim is None else f'dim={self.dim}'})"
 
+    @property
+    def python_type(self) -> type[SparseVector]:
+        """The class of a result, which libraries that make schemas and forms of models ask for."""
+        return SparseVector
+
     def bind_processor(self, dialect: Dialect) -> Processor:
         """Return what turns a value into the best form that the driver can send."""
         send: Callable[[SparseParts], Any] = sparse_text

@@ -7,6 +7,7 @@ import pickle
 import numpy as np
 import pgvector.sqlalchemy as stock
 import pytest
+from pgvector import SparseVector
 from sqlalchemy import Column, Integer, MetaData, String, Table, insert, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql.base import ischema_names
@@ -34,6 +35,17 @@ document = Table(
 
 def sql(statement, dialect=PSYCOPG, **options):
     return " ".join(str(statement.compile(dialect=dialect, **options)).split())
+
+
+def test_a_type_names_the_class_of_its_results():
+    assert {column.name: column.type.python_type for column in document.columns} == {
+        "id": int,
+        "embedding": list,
+        "arrays": np.ndarray,
+        "half": list,
+        "terms": SparseVector,
+        "signature": str,
+    }
 
 
 def test_the_names_are_those_of_pgvector_sqlalchemy():
