@@ -23,7 +23,7 @@ from alembic_ops.plan import IndexOperation, names_that_matter, next_step
 from alembic_ops.problems import explained
 from alembic_ops.quoting import PREPARER
 from alembic_ops.reporting import reporter
-from alembic_ops.sessions import PATIENT, outside_transaction, settings, vectors_found
+from alembic_ops.sessions import PATIENT, inside_transaction, outside_transaction, settings, vectors_found
 from alembic_ops.statements import statement
 from alembic_ops.steps import (
     AttachIndex,
@@ -97,8 +97,11 @@ def perform_index_operation(operations: Operations, operation: IndexOperation) -
         ):
             _take_steps(connection, operation, context.opts, in_transaction=False)
     if not context.as_sql and (not operation.concurrently or isinstance(operation, SwapVectorIndexOp)):
-        connection = operations.get_bind()
-        with settings(connection, PATIENT, local=True), vectors_found(connection):
+        with (
+            inside_transaction(context) as connection,
+            settings(connection, PATIENT, local=True),
+            vectors_found(connection),
+        ):
             _take_steps(connection, operation, context.opts, in_transaction=True)
 
 

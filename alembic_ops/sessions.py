@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
     from sqlalchemy import Connection
 
-__all__ = ["PATIENT", "outside_transaction", "settings", "vectors_found"]
+__all__ = ["PATIENT", "inside_transaction", "outside_transaction", "settings", "vectors_found"]
 
 PATIENT: Final[Mapping[str, str]] = {
     "statement_timeout": "0",
@@ -91,6 +91,24 @@ def _in_autocommit_block(context: MigrationContext) -> bool:
         and connection is not None
         and connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT"
     )
+
+
+@contextmanager
+def inside_transaction(context: MigrationContext) -> Iterator[Connection]:
+    """Give the connection in a transaction: in an ``autocommit_block()`` of the revision one of its own."""
+    connection = context.connection
+    assert connection is not None, "online there is a connection"
+    if not _in_autocommit_block(context):
+        yield connection
+        return
+    connection.exec_driver_sql("BEGIN")
+    try:
+        yield connection
+    except BaseException:
+        if not connection.invalidated:
+            connection.exec_driver_sql("ROLLBACK")
+        raise
+    connection.exec_driver_sql("COMMIT")
 
 
 @contextmanager

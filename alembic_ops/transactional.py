@@ -17,7 +17,7 @@ from alembic_ops.offline import gate, literal
 from alembic_ops.operations.definitions import describe_definition, qualified
 from alembic_ops.problems import explained
 from alembic_ops.quoting import DIALECT, PREPARER
-from alembic_ops.sessions import vectors_found
+from alembic_ops.sessions import inside_transaction, vectors_found
 from alembic_ops.statements import create_index, qualified_name, verbatim
 from alembic_ops.vector_types import vector_type_of
 from sqlalchemy_vecsearch.metrics import metric_of_operator_class, operator_class
@@ -46,17 +46,18 @@ def perform_rename_vector_index(operations: Operations, operation: RenameVectorI
         return
     old = qualified_name(PREPARER, operation.schema, operation.name)
     rename = verbatim(f"ALTER INDEX {old} RENAME TO {PREPARER.quote(operation.new_name)}")
+    if context.as_sql:
+        operations.execute(rename)
+        return
     try:
-        _locking(operations, operation.table_name, rename)
+        with inside_transaction(context):
+            _locking(operations, operation.table_name, rename)
     except DBAPIError as error:
         raise explained(error, wish=operation.describe(), name=operation.name) from error
 
 
 def _locking(operations: Operations, table_name: str, sql: TextClause) -> None:
     """Execute what takes a strong lock, asked for with a time limit and again until it is free."""
-    if operations.migration_context.as_sql:
-        operations.execute(sql)
-        return
     with_short_lock(
         operations.get_bind(),
         partial(operations.execute, sql),
@@ -96,9 +97,8 @@ def perform_alter_embedding_type(operations: Operations, operation: AlterEmbeddi
         for sql in [*script, _alter(operation, way)]:
             operations.execute(sql)
         return
-    connection = operations.get_bind()
     try:
-        with vectors_found(connection):
+        with inside_transaction(operations.migration_context) as connection, vectors_found(connection):
             if conditional:
                 _refuse_rows_in_the_way(connection, operation, way)
             table = qualified_name(PREPARER, operation.schema, operation.table_name)
