@@ -13,9 +13,15 @@ from alembic_ops.catalog import operator_classes
 from alembic_ops.column_changes import ColumnChanges
 from alembic_ops.declared import IndexRuleError, declared_indexes, refuse_shared_names
 from alembic_ops.diff import CreateIndex, IndexBeingBuilt, IndexLeftOver, RebuildIndex, index_changes
-from alembic_ops.index_warnings import definition_without_answer, warn_of_tablespace, warn_of_untouched
+from alembic_ops.index_warnings import (
+    definition_without_answer,
+    warn_of_other_type,
+    warn_of_tablespace,
+    warn_of_untouched,
+)
 from alembic_ops.operations import DropVectorIndexOp
 from alembic_ops.settled import doubtful
+from alembic_ops.vector_types import vector_type_of
 from sqlalchemy_vecsearch.metrics import metric_of_operator_class
 
 if TYPE_CHECKING:
@@ -113,7 +119,18 @@ class IndexComparison:
                     warn_of_tablespace(
                         self.declared[(change.wished.schema, change.wished.table_name), change.wished.name]
                     )
+                    self._warn_of_other_type(change.wished)
         return changes
+
+    def _warn_of_other_type(self, wished: IndexState) -> None:
+        table = self.tables[wished.schema, wished.table_name].current
+        column = wished.definition.column
+        if table is None or column is None or column not in table.c or column in self._columns(wished).retyped:
+            return
+        known = metric_of_operator_class(wished.definition.operator_class)
+        there = vector_type_of(table.c[column].type, self.context.dialect)
+        if known is not None and there is not None and known[0] is not there.storage:
+            warn_of_other_type(wished, column_type=there.storage.name)
 
     def _with_generated_columns(
         self, here: list[IndexState], there: list[IndexState], changes: list[Change]

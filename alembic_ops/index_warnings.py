@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from alembic_ops.diff import IndexLeftOver
     from alembic_ops.state import IndexDefinition, IndexState
 
-__all__ = ["definition_without_answer", "warn_of_tablespace", "warn_of_untouched"]
+__all__ = ["definition_without_answer", "warn_of_other_type", "warn_of_tablespace", "warn_of_untouched"]
 
 _NOT_THERE_YET: Final = frozenset({"22P02", "42704", "42883"})
 """The SQLSTATE of a value that its enum lacks, of a missing type, and of a missing function."""
@@ -87,6 +87,19 @@ def warn_of_tablespace(declared: DeclaredIndex) -> None:
         f" {tablespace!r}. Operations on vector indexes build in the default tablespace of the session. "
         f"Put op.execute({statement!r}) before the operation in the revision, and"
         " op.execute('RESET default_tablespace') after it.",
+        VectorMigrationWarning,
+        stacklevel=2,
+    )
+
+
+def warn_of_other_type(wished: IndexState, *, column_type: str) -> None:
+    """Say that an index would be built on a column whose type stays what it is, because it was not compared."""
+    definition = wished.definition
+    warnings.warn(
+        f"The index {wished.name!r} of the table {wished.table_name!r} has the operator class"
+        f" {definition.operator_class!r}, and its column {definition.column!r} is a {column_type} in the database. "
+        "The models say another type, which autogenerate was not to compare, by compare_type or a filter of env.py. "
+        "Put op.alter_embedding_type() in the operation's place: it takes the indexes of the column along.",
         VectorMigrationWarning,
         stacklevel=2,
     )

@@ -1,7 +1,10 @@
 """Every change of a vector index that Alembic alone misses, proposes wrongly, or writes so that it fails."""
 
+import re
+
 import pytest
 from index_rows import CASES, CREATE, DROP, HALF, REBUILD, RENAME, ROWS, half, ix, models
+from pgvector.sqlalchemy import HALFVEC
 from sqlalchemy import Index, text
 from sqlalchemy.exc import InternalError
 
@@ -49,6 +52,29 @@ def test_a_declared_tablespace_is_named_in_a_warning(project):
         "Put op.execute('SET default_tablespace = \"Fast one\"') before the operation in the revision, and"
         " op.execute('RESET default_tablespace') after it."
     }
+    assert project.proposes_nothing()
+
+
+def test_an_index_for_a_type_that_is_not_compared_is_named_in_a_warning(project):
+    project.options = {"compare_type": False}
+    project.metadata = models(ix())
+    project.metadata.create_all(project.engine)
+    project.metadata = models(ix(operators="halfvec_l2_ops"))
+    project.metadata.tables["items"].c.embedding.type = HALFVEC(3)
+    with pytest.warns(VectorMigrationWarning) as caught:
+        revision = project.autogenerate()
+    assert [str(one.message) for one in caught] == [
+        "The index 'ix_e' of the table 'items' has the operator class 'halfvec_l2_ops', and its column 'embedding' is"
+        " a VECTOR in the database. "
+        "The models say another type, which autogenerate was not to compare, by compare_type or a filter of env.py. "
+        "Put op.alter_embedding_type() in the operation's place: it takes the indexes of the column along."
+    ]
+    proposed = re.compile(r"op\.rebuild_vector_index\(.*?\n    \)", re.DOTALL)
+    types = "existing_type=pgvector.sqlalchemy.VECTOR(3), type_=pgvector.sqlalchemy.HALFVEC(3)"
+    by_hand = f"import pgvector.sqlalchemy\n    op.alter_embedding_type('items', 'embedding', {types})"
+    revision.path.write_text(proposed.sub(by_hand, revision.whole, count=1))
+    project.execute(ROWS)
+    project.upgrade()
     assert project.proposes_nothing()
 
 
