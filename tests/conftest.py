@@ -28,7 +28,7 @@ DRIVERS = {
 
 ITERATIVE_SCANS = (0, 8)
 TRIGRAMS = re.compile(r"word_similarity|<%|%>|gin_trgm_ops")
-NO_FOREIGN_DATA = re.compile(r'extension "postgres_fdw" is not available')
+NO_CONTRIB = re.compile(r'extension "(postgres_fdw|pageinspect)" is not available')
 
 
 @pytest.hookimpl(wrapper=True)
@@ -36,8 +36,8 @@ def pytest_pyfunc_call(pyfuncitem):
     """Say what the tests show on a pgvector that is older than what they need: never nothing.
 
     A test marked `needs_pgvector(0, 8)` must end with the error that names the version. Another one may, on a pgvector
-    without iterative scans, and is counted as refused; so is one that needs pg_trgm or postgres_fdw where the server
-    has none.
+    without iterative scans, and is counted as refused; so is one that needs pg_trgm, postgres_fdw or pageinspect
+    where the server has none.
     """
     if "vecsearch_server" not in pyfuncitem.fixturenames:
         return (yield)
@@ -51,7 +51,7 @@ def pytest_pyfunc_call(pyfuncitem):
         return (yield)
     except (UnsupportedServerError, ProgrammingError, NotSupportedError) as error:
         old = isinstance(error, UnsupportedServerError) and version < ITERATIVE_SCANS
-        absent = NO_FOREIGN_DATA.search(str(error)) or (
+        absent = NO_CONTRIB.search(str(error)) or (
             TRIGRAMS.search(str(error)) and not pyfuncitem._request.getfixturevalue("has_trigrams")
         )
         if not old and not absent:

@@ -382,8 +382,9 @@ def test_a_limit_on_temporary_files_is_named(local_url, make_catalog, make_proje
     catalog.execute(f"ALTER DATABASE {database} SET temp_file_limit = '64kB'")
     project.revision(BY_LISTS[:-1] + ', build=alembic_ops.Build(memory="1MB", workers=0))')
     error = refused(project)
-    assert str(error).endswith(
-        ': temporary file size exceeds "temp_file_limit" (64kB). A limit that is configured on the server was reached. '
+    message = str(error).replace('"temp_file_limit"', "temp_file_limit")  # newer servers quote it
+    assert message.endswith(
+        ": temporary file size exceeds temp_file_limit (64kB). A limit that is configured on the server was reached. "
         "Raise the limit, and run the upgrade again."
     )
     assert (usable(catalog), catalog.revision()) == ({"ix": False}, None)
