@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sqlalchemy import inspect
@@ -21,15 +22,15 @@ Row: TypeAlias = Sequence[Any]  # values of any type that the column takes
 
 @dataclass(frozen=True, slots=True)
 class _RowContext:
-    """What a default of SQLAlchemy may ask for the other values of its row."""
+    """What a default of SQLAlchemy may ask for the other values of its row; the row grows by one default at a time."""
 
     columns: Sequence[Column[Any]]
     row: Row
 
     @property
     def current_parameters(self) -> dict[str, Any]:
-        """The values of the row by the keys of their columns."""
-        return {column.key: value for column, value in zip(self.columns, self.row, strict=True)}
+        """The values of the row by the keys of their columns, None for defaults that come later, as in an INSERT."""
+        return {column.key: value for column, value in zip_longest(self.columns, self.row)}
 
     def get_current_parameters(self, isolate_multiinsert_groups: bool = True) -> dict[str, Any]:  # noqa: ARG002  # SQLAlchemy's signature
         """Return `current_parameters`."""
@@ -55,9 +56,13 @@ class Defaults:
 
     def append(self, columns: Sequence[Column[Any]], rows: Iterator[Row]) -> Iterator[Row]:
         """Give each row with the values of the filled columns behind it."""
-        for row in rows:
-            context = _RowContext(columns, row)
-            yield [*row, *(make(context) for make in self.makers)]
+        all_columns = [*columns, *self.filled]
+        for given in rows:
+            row = list(given)
+            context = _RowContext(all_columns, row)
+            for make in self.makers:
+                row.append(make(context))  # noqa: PERF401  # each sees what those before it have made
+            yield row
 
 
 def defaults_of(entity: Any, table: Table, columns: Sequence[Column[Any]]) -> Defaults:
@@ -107,7 +112,9 @@ def _maker_of(column: Column[Any]) -> _Maker | None:
 def _sql_of(column: Column[Any]) -> str | None:
     """Return the SQL of a default that the server works out, None when there is none."""
     default: Any = column.default  # as above
-    if default is None or (default.is_sequence and default.optional):  # then the column is a SERIAL
+    if default is None or default.is_sentinel:  # insert_sentinel() is NULL wherever nothing is returned in order
+        return None
+    if default.is_sequence and default.optional:  # then the column is a SERIAL
         return None
     expression = default.next_value() if default.is_sequence else default.arg.self_group()
     return str(expression.compile(dialect=QUOTING.dialect, compile_kwargs={"literal_binds": True}))

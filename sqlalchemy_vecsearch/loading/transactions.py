@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection, insert, inspect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Mapper, Session, scoped_session
 
@@ -32,7 +32,7 @@ def connection_of(given: Any, entity: Any, table: Table) -> Connection:  # whate
 
     Args:
         given: a Connection, a Session, or a registry of sessions.
-        entity: the table or mapped class, by which a session with several databases finds its own.
+        entity: the table or mapped class, by which a session with several databases finds its own, as for an INSERT.
         table: its table.
 
     Raises:
@@ -44,7 +44,7 @@ def connection_of(given: Any, entity: Any, table: Table) -> Connection:  # whate
             session.flush()
         mapper = inspect(entity, raiseerr=False)
         of_mapper = {"mapper": mapper} if isinstance(mapper, Mapper) else {}
-        return session.connection(bind_arguments={"clause": table, **of_mapper})
+        return session.connection(bind_arguments={"clause": insert(table), **of_mapper})
     if isinstance(given, Connection):
         return given
     raise LoadingError(

@@ -7,7 +7,20 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-from sqlalchemy import Column, Integer, MetaData, Sequence, Table, Text, Uuid, func, insert, select, text
+from sqlalchemy import (
+    Column,
+    Integer,
+    MetaData,
+    Sequence,
+    Table,
+    Text,
+    Uuid,
+    func,
+    insert,
+    insert_sentinel,
+    select,
+    text,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from sqlalchemy_vecsearch import VECTOR, LoadingError, copy_rows
@@ -20,7 +33,9 @@ seen = Table(
     Column("word", Text),
     Column("length", Integer, default=lambda context: len(context.get_current_parameters()["word"])),
     Column("first", Text, default=lambda context: context.current_parameters["word"][0]),
+    Column("both", Text, default=lambda context: "{first}{length}{token}".format_map(context.current_parameters)),
     Column("token", Uuid, default=uuid.uuid4),
+    insert_sentinel("_sentinel"),
     Column("sign", Text, default=text(r"'100%\:' || chr(39)")),
     Column("most", Integer, default=select(func.max(10)).scalar_subquery()),
     Column("place", Integer, Sequence("places", optional=True)),
@@ -57,11 +72,11 @@ def test_defaults_of_python_and_of_sql_are_those_of_an_insert(run, rows, on_conf
         metadata.create_all(connection)
         assert copy_rows(connection, seen, rows, on_conflict=on_conflict) == 2
         connection.execute(insert(seen), ROWS)
-        names = ("id", "length", "first", "sign", "most", "place")
+        names = ("id", "length", "first", "both", "sign", "most", "place")
         found = connection.execute(select(*(seen.c[name] for name in names)).order_by(seen.c.id)).all()
         assert [row.id for row in found] == [500, 501, 502, 503]
         assert [tuple(row)[1:] for row in found[:2]] == [tuple(row)[1:] for row in found[2:]]
-        assert tuple(found[1])[1:] == (5, "s", "100%:'", 10, None)
+        assert tuple(found[1])[1:] == (5, "s", "s5None", "100%:'", 10, None)
         assert connection.scalar(select(func.count(seen.c.token.distinct()))) == 4
 
     run(check)

@@ -8,7 +8,21 @@ import numpy as np
 import pytest
 from pgvector import SparseVector
 from pgvector.asyncpg import register_vector
-from sqlalchemy import ARRAY, BigInteger, Column, Integer, MetaData, Table, Text, event, func, insert, select, text
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Column,
+    Insert,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    event,
+    func,
+    insert,
+    select,
+    text,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, scoped_session, sessionmaker
 
 from sqlalchemy_vecsearch import BIT, HALFVEC, SPARSEVEC, VECTOR, LoadingError, acopy_rows, copy_rows
@@ -65,6 +79,19 @@ def test_a_session_of_several_databases_finds_that_of_the_table(make_engine, bar
         with session:
             assert copy_rows(session, Page, rows(3)) == 3
             assert session.scalar(select(func.count(Page.id))) == 3
+
+
+def test_a_session_that_sends_writes_elsewhere_loads_there(make_engine, bare_url):
+    replica, primary = make_engine(url=bare_url), make_engine()
+    Base.metadata.create_all(primary)
+
+    class Routing(Session):
+        def get_bind(self, mapper=None, *, clause=None, **_):
+            return primary if isinstance(clause, Insert) else replica
+
+    with Routing() as session:
+        assert copy_rows(session, Page, rows(3)) == 3
+        assert session.connection(bind_arguments={"clause": insert(Page)}).scalar(select(func.count(Page.id))) == 3
 
 
 def test_an_engine_is_no_connection(engine):
