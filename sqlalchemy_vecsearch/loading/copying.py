@@ -85,7 +85,8 @@ def copy_rows(
     """
     table = table_of(entity)
     connection = connection_of(connection, entity, table)
-    source = open_source(entity, table, rows, columns)
+    schemas = connection.get_execution_options().get("schema_translate_map") or {}
+    source = open_source(entity, table, rows, columns, schemas)
     if source is None:
         return 0
     target = find_target(connection, table, source.columns)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -15,9 +15,10 @@ from sqlalchemy_vecsearch.loading.target import QUOTING
 if TYPE_CHECKING:
     from sqlalchemy import Column, Table
 
-__all__ = ["Defaults", "Row", "defaults_of"]
+__all__ = ["Defaults", "Row", "Schemas", "defaults_of"]
 
 Row: TypeAlias = Sequence[Any]  # values of any type that the column takes
+Schemas: TypeAlias = Mapping[str | None, str | None]  # what stands in the place of a schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +66,14 @@ class Defaults:
             yield row
 
 
-def defaults_of(entity: Any, table: Table, columns: Sequence[Column[Any]]) -> Defaults:
+def defaults_of(entity: Any, table: Table, columns: Sequence[Column[Any]], schemas: Schemas) -> Defaults:
     """Return what the rows leave out, and an INSERT of the entity would not.
 
     Args:
         entity: the table or mapped class.
         table: its table.
         columns: those that the rows have.
+        schemas: the ``schema_translate_map`` of the connection.
     """
     mapper = inspect(entity, raiseerr=False)
     of_mapper = _made_by_mapper(mapper) if isinstance(mapper, Mapper) else {}
@@ -85,7 +87,7 @@ def defaults_of(entity: Any, table: Table, columns: Sequence[Column[Any]]) -> De
         if make is not None:
             filled.append(column)
             makers.append(make)
-        elif (sql := _sql_of(column)) is not None:
+        elif (sql := _sql_of(column, schemas)) is not None:
             made.append((column.name, sql))
     return Defaults(tuple(filled), tuple(makers), tuple(made))
 
@@ -109,7 +111,7 @@ def _maker_of(column: Column[Any]) -> _Maker | None:
     return (lambda _: default.arg) if default.is_scalar else default.arg
 
 
-def _sql_of(column: Column[Any]) -> str | None:
+def _sql_of(column: Column[Any], schemas: Schemas) -> str | None:
     """Return the SQL of a default that the server works out, None when there is none."""
     default: Any = column.default  # as above
     if default is None or default.is_sentinel:  # insert_sentinel() is NULL wherever nothing is returned in order
@@ -117,4 +119,5 @@ def _sql_of(column: Column[Any]) -> str | None:
     if default.is_sequence and default.optional:  # then the column is a SERIAL
         return None
     expression = default.next_value() if default.is_sequence else default.arg.self_group()
-    return str(expression.compile(dialect=QUOTING.dialect, compile_kwargs={"literal_binds": True}))
+    translated = {"schema_translate_map": schemas, "render_schema_translate": True} if schemas else {}
+    return str(expression.compile(dialect=QUOTING.dialect, compile_kwargs={"literal_binds": True}, **translated))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from sqlalchemy_vecsearch.errors import LoadingError
-from sqlalchemy_vecsearch.loading.defaults import Defaults, Row, defaults_of
+from sqlalchemy_vecsearch.loading.defaults import Defaults, Row, Schemas, defaults_of
 from sqlalchemy_vecsearch.loading.target import columns_by_key
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Source:
     defaults: Defaults = field(default_factory=partial(Defaults, (), (), ()))
 
 
-def open_source(entity: Any, table: Table, given: Any, names: Sequence[str] | None) -> Source | None:
+def open_source(entity: Any, table: Table, given: Any, names: Sequence[str] | None, schemas: Schemas) -> Source | None:
     """Return the source for what the caller passed, or None when there is no row.
 
     Args:
@@ -49,6 +49,7 @@ def open_source(entity: Any, table: Table, given: Any, names: Sequence[str] | No
         table: its table.
         given: an iterable of dictionaries or of tuples, or a mapping of columns.
         names: the columns of a tuple, None for all columns of the table.
+        schemas: the ``schema_translate_map`` of the connection.
 
     Raises:
         LoadingError: a name is no column, or the columns have different lengths.
@@ -71,7 +72,7 @@ def open_source(entity: Any, table: Table, given: Any, names: Sequence[str] | No
             source = Source(chosen, _from_tuples(rows, len(chosen), table), None)
         if isinstance(given, (list, tuple)):
             source.total = len(given)
-    return None if source.total == 0 else _with_defaults(source, entity, table)
+    return None if source.total == 0 else _with_defaults(source, entity, table, schemas)
 
 
 def _from_columns(given: Columns, known: Mapping[str, Column[Any]], table: Table) -> Source:
@@ -160,9 +161,9 @@ def _column(key: str, known: Mapping[str, Column[Any]], table: Table) -> Column[
         ) from None
 
 
-def _with_defaults(source: Source, entity: Any, table: Table) -> Source:
+def _with_defaults(source: Source, entity: Any, table: Table, schemas: Schemas) -> Source:
     """Add the values that Python makes for the columns that are left out, as an INSERT would."""
-    source.defaults = defaults_of(entity, table, source.columns)
+    source.defaults = defaults_of(entity, table, source.columns, schemas)
     if source.defaults.filled:
         source.rows = source.defaults.append(source.columns, source.rows)
         source.columns = [*source.columns, *source.defaults.filled]

@@ -158,3 +158,18 @@ def test_a_masked_column_holds_null_and_no_masked_vector(engine):
         with pytest.raises(LoadingError) as caught:
             copy_rows(connection, seen, {"word": ["a"], "embedding": np.ma.array([[1.0, 2.0]], mask=[[True, False]])})
         assert (caught.value.row, caught.value.column) == (0, "embedding")
+
+
+@pytest.mark.parametrize("schema", [None, "pattern"])
+def test_the_sequence_of_a_default_is_found_in_the_schema_that_the_connection_puts_it_in(run, schema):
+    numbers = Sequence("numbers", start=7, schema=schema)
+    numbered = Table("numbered", MetaData(), Column("id", Integer, numbers), Column("word", Text), schema=schema)
+
+    def check(connection):
+        connection.execute(text("CREATE SCHEMA tenant"))
+        connection.execution_options(schema_translate_map={schema: "tenant"})
+        numbered.metadata.create_all(connection)
+        assert copy_rows(connection, numbered, [{"word": "one"}, {"word": "two"}]) == 2
+        assert connection.scalars(select(numbered.c.id).order_by(numbered.c.id)).all() == [7, 8]
+
+    run(check)
