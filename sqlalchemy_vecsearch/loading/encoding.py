@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+import numpy as np
 from sqlalchemy.types import TypeDecorator
 
 from sqlalchemy_vecsearch.types import BIT
@@ -76,7 +77,7 @@ def _each(encode: Encoder) -> Encoder:
     """Return the encoder of an array whose elements have this one."""
 
     def encode_all(value: Any) -> Any:
-        if isinstance(value, (list, tuple)):
+        if isinstance(value, (list, tuple, np.ndarray)):
             return [encode_all(element) for element in value]
         return None if value is None else encode(value)
 

@@ -288,3 +288,15 @@ def test_asyncpg_copies_vectors_into_the_table_itself(make_engine, registered):
 
     asyncio.run(load())
     assert [statement for statement in statements if "TEMPORARY" in statement] == []
+
+
+@pytest.mark.parametrize("driver", ["psycopg_async", "asyncpg"])
+@pytest.mark.parametrize("sizes", [np.array([[1, 2], [3, 4]]), [np.array([1, 2]), np.array([3, 4])]])
+def test_copy_takes_arrays_of_numpy_for_arrays_of_integers(make_engine, driver, sizes):
+    async def load():
+        async with make_engine(driver).begin() as connection:
+            await connection.run_sync(metadata.create_all)
+            assert await acopy_rows(connection, parts, [{"id": 1, "sizes": sizes}]) == 1
+            assert await connection.scalar(select(parts.c.sizes)) == [[1, 2], [3, 4]]
+
+    asyncio.run(load())
