@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from alembic.operations.ops import MigrateOperation
+
 from alembic_ops.errors import ExtensionError
 from alembic_ops.extension import version_number
 from alembic_ops.operations import CreateVectorExtensionOp, UpdateVectorExtensionOp
@@ -14,7 +16,6 @@ from sqlalchemy_vecsearch.metrics import Metric, Storage, metric_of_operator_cla
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from alembic.operations.ops import MigrateOperation
     from sqlalchemy import Dialect, Table
 
     from alembic_ops.catalog import InstalledExtension
@@ -89,4 +90,6 @@ def extension_first(
 
 
 def _creates_the_extension(operation: MigrateOperation) -> bool:
+    if type(operation).to_diff_tuple is MigrateOperation.to_diff_tuple:  # which raises, in operations that have none
+        return False
     return hasattr(operation, "target") and operation.to_diff_tuple()[:2] == _CREATED_BY_ALEMBIC_UTILS
