@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from pgvector import HalfVector, SparseVector, Vector
 
+from sqlalchemy_vecsearch.metrics import Storage
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -30,6 +32,8 @@ _SPARSE_HEAD: Final = struct.Struct(">iii")
 
 # record_send() of one column: number of columns, type, length (-1 for NULL), value.
 _RECORD_HEAD: Final = 12
+
+_LONGEST: Final = Storage.VECTOR.limit  # the first two characters of a text are more
 
 # The fewest digits that bring a float32 back are six to nine; beyond the last of these it is always nine.
 _SHORT_DIGITS: Final = (8, 7, 6)
@@ -104,7 +108,7 @@ def _of_record(value: bytes | bytearray | memoryview) -> Floats | None:
         return None
     (dimensions,) = struct.unpack_from(">H", value, _RECORD_HEAD)
     body = length - _DENSE_HEAD.size
-    if body not in {4 * dimensions, 2 * dimensions}:  # a text, where the database has no vector, as in a bare VALUES
+    if dimensions > _LONGEST or body not in {4 * dimensions, 2 * dimensions}:  # a text, which a bare VALUES has
         return floats_of_result(bytes(value[_RECORD_HEAD:]).decode())
     width = ">f4" if body == 4 * dimensions else ">f2"
     return np.frombuffer(value, dtype=width, offset=_RECORD_HEAD + _DENSE_HEAD.size).astype(np.float32)
