@@ -80,13 +80,12 @@ class IndexComparison:
                 for one in declared_indexes(table.wished, schema=table.schema):
                     self.declared[table.key, one.state.name] = one
         refuse_shared_names(self.declared.values(), default_schema=context.dialect.default_schema_name)
-        self._refuse_missing_operator_classes()
 
-    def _refuse_missing_operator_classes(self) -> None:
+    def _refuse_missing_operator_classes(self, wished: Iterable[DeclaredIndex]) -> None:
         """Ask the catalog for operator classes that are not pgvector's, at the cost of a query where there are any."""
         foreign = [
             (one, canonical(one.state.definition))
-            for one in self.declared.values()
+            for one in wished
             if metric_of_operator_class(one.state.definition.operator_class) is None
         ]
         if not foreign:
@@ -105,6 +104,7 @@ class IndexComparison:
     def changes(self, found: Iterable[IndexState]) -> list[Change]:
         """Return the difference between what the catalog has and what is declared, and warn of what is left alone."""
         current, wished = self._filtered([state for state in found if self._is_compared(state)])
+        self._refuse_missing_operator_classes(wished)
         here = self._canonical_current(current)
         there = self._canonical_wished(wished, current)
         here, there = self._settled(here, there)

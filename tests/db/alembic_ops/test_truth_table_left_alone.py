@@ -255,7 +255,7 @@ def test_include_object_hides_indexes_on_either_side(project):
         ("hidden_both", False, True, "hnsw"),
         ("shown", False, True, "hnsw"),
     }
-    project.metadata = models(ix("hidden_new"), ix("shown", with_={"m": 24}))
+    project.metadata = models(ix("hidden_new", operators="our_own_ops"), ix("shown", with_={"m": 24}))
     project.cycle(REBUILD, rows="INSERT INTO items (embedding) VALUES ('[1,2,3]')")
 
 
