@@ -2,7 +2,8 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3.14 || command -v python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
-PYTEST_ARGS ?= -n auto
+PYTEST_ARGS ?= -n auto --dist worksteal
+BENCH ?= --docs
 CONSTRAINTS := $(if $(wildcard requirements.lock),--constraint requirements.lock)
 
 .PHONY: help demo test lint check check-matrix bench docs lock clean
@@ -32,15 +33,16 @@ lint: $(VENV)/.installed-dev  ## formatting, lint rules, import contracts, types
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
+	$(BIN)/python tests/documented.py build/documented
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 check: lint test docs  ## what CI runs: lint, tests, docs
 
-check-matrix: $(VENV)/.installed-dev  ## the same tests on other PostgreSQL, pgvector, SQLAlchemy and Alembic versions
-	$(BIN)/python tests/matrix.py $(ROWS)
+check-matrix: $(VENV)/.installed-dev  ## the same tests on other Python, PostgreSQL, pgvector and library versions
+	$(BIN)/nox $(if $(ROWS),--session $(ROWS))
 
-bench: $(VENV)/.installed-test  ## measure speed and memory side by side with the stock tools
-	$(BIN)/python -m tests.benchmarks --docs
+bench: $(VENV)/.installed-test  ## measure speed and memory side by side with the stock tools (minutes, not hours: make bench BENCH=--quick)
+	$(BIN)/python -m tests.benchmarks $(BENCH)
 
 docs: $(VENV)/.installed-docs  ## build the documentation; a warning is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
@@ -49,4 +51,4 @@ lock: $(VENV)/.installed-dev  ## write the versions that are installed now to re
 	$(BIN)/python -m pip freeze --exclude-editable | grep -v ' @ ' > requirements.lock
 
 clean:  ## remove the environment and every cache
-	rm -rf $(VENV) .vecsearch .matrix build dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .vecsearch .matrix .nox build dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

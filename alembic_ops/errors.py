@@ -14,9 +14,14 @@ __all__ = [
     "GeneratedColumnError",
     "IndexConflictError",
     "IrreversibleOperationError",
+    "JobNotReadyError",
     "LockWaitError",
     "MigrationError",
     "OperationArgumentError",
+    "PendingRowsError",
+    "PublishedTableError",
+    "ReembeddingConflictError",
+    "UnsafeOperationWarning",
     "VectorMigrationWarning",
     "VectorsInTheWayError",
 ]
@@ -97,31 +102,47 @@ class IndexConflictError(MigrationError):
 
 
 class BuildError(MigrationError):
-    """The server gave up a build, or the index that it left is not valid.
+    """The server gave up a build or refused another change of an index or a column, or an index is not valid after it.
 
     Attributes:
-        name: the name of the index.
+        name: the name of the index or the column.
         sqlstate: the code of the server's error, None where the server reported none.
+        detail: the server's details, such as the view that stands in the way, None where it gave none.
+        hint: the server's hint, None where it gave none.
     """
 
-    def __init__(self, message: str, *, name: str, sqlstate: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        name: str,
+        sqlstate: str | None = None,
+        detail: str | None = None,
+        hint: str | None = None,
+    ) -> None:
         super().__init__(message)
         self.name = name
         self.sqlstate = sqlstate
+        self.detail = detail
+        self.hint = hint
 
 
 class ExtensionError(MigrationError):
-    """The vector extension is missing, too old, or in another schema.
+    """The vector extension is missing, too old, in use, in another schema, or may not be changed by this role.
 
     Attributes:
-        installed: the version in the database, None where there is none.
-        available: the version that the server could install, None where it has none.
+        installed: the version in the database, None where there is none or it is not known.
+        available: the version that the server could install, None where it has none or it is not known.
+        sqlstate: the code of the server's error, None where no server was asked.
     """
 
-    def __init__(self, message: str, *, installed: str | None, available: str | None) -> None:
+    def __init__(
+        self, message: str, *, installed: str | None, available: str | None, sqlstate: str | None = None
+    ) -> None:
         super().__init__(message)
         self.installed = installed
         self.available = available
+        self.sqlstate = sqlstate
 
 
 class LockWaitError(MigrationError, TimeoutError):
@@ -152,8 +173,30 @@ class VectorsInTheWayError(MigrationError):
         self.column = column
 
 
+class PublishedTableError(MigrationError):
+    """A change of a published table that its subscribers would not follow; nothing was changed.
+
+    Attributes:
+        table_name: the table.
+        publications: the names of the publications.
+    """
+
+    def __init__(self, message: str, *, table_name: str, publications: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.table_name = table_name
+        self.publications = publications
+
+
 class VectorMigrationWarning(UserWarning):
     """Autogenerate found something that it leaves alone, or that a person should look at."""
+
+
+class UnsafeOperationWarning(VectorMigrationWarning):
+    """An operation of Alembic's own would block the application, or build what no search uses.
+
+    ``context.configure(vector_safety=False)`` switches it off. ``warnings.simplefilter("error",
+    UnsafeOperationWarning)`` in ``env.py`` stops the upgrade before the operation.
+    """
 
 
 class DependentsError(MigrationError):
@@ -166,3 +209,45 @@ class DependentsError(MigrationError):
     def __init__(self, message: str, *, dependents: tuple[str, ...]) -> None:
         super().__init__(message)
         self.dependents = dependents
+
+
+class ReembeddingConflictError(MigrationError):
+    """A job of re-embedding can not begin because of what is there; nothing was changed.
+
+    Attributes:
+        job: the name of the job.
+        differences: what differs, as (what, in the database, asked for).
+    """
+
+    def __init__(self, message: str, *, job: str, differences: tuple[tuple[str, object, object], ...] = ()) -> None:
+        super().__init__(message)
+        self.job = job
+        self.differences = differences
+
+
+class JobNotReadyError(MigrationError):
+    """A job of re-embedding is in a state in which the operation can not be done; nothing was changed.
+
+    Attributes:
+        job: its name.
+        state: its state, None where there is no such job.
+    """
+
+    def __init__(self, message: str, *, job: str, state: str | None) -> None:
+        super().__init__(message)
+        self.job = job
+        self.state = state
+
+
+class PendingRowsError(MigrationError):
+    """Rows have no vector of the column that searches would be switched to, or an older one; nothing was changed.
+
+    Attributes:
+        job: the name of the job.
+        pending: how many rows these are; one more than was allowed where nobody has counted on.
+    """
+
+    def __init__(self, message: str, *, job: str, pending: int) -> None:
+        super().__init__(message)
+        self.job = job
+        self.pending = pending

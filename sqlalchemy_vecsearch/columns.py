@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from sqlalchemy import Column, Index, MetaData, Table, event
@@ -10,16 +11,20 @@ from sqlalchemy.orm import MappedColumn, mapped_column
 from sqlalchemy.schema import conv
 
 from sqlalchemy_vecsearch.errors import DeclarationError
-from sqlalchemy_vecsearch.expressions import Quantize, Subvector, storage_type, validate_indexable
+from sqlalchemy_vecsearch.expressions import Quantize, Subvector, validate_indexable
 from sqlalchemy_vecsearch.indexes import vector_index
 from sqlalchemy_vecsearch.methods import HNSW, IVFFlat, Method
 from sqlalchemy_vecsearch.metrics import Metric, Storage, operator_class
 from sqlalchemy_vecsearch.names import fitted
+from sqlalchemy_vecsearch.provenance import Provenance, checked_source
+from sqlalchemy_vecsearch.storages import storage_type
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sqlalchemy.types import TypeEngine
+
+    from sqlalchemy_vecsearch.provenance import Source
 
 __all__ = ["Embedding", "declaration_of", "embedding_column"]
 
@@ -44,7 +49,11 @@ class Embedding:
             ``Subvector(start, length)``.
             Searches then use the same expression and re-rank by the full vectors.
         returns: "list" for lists of floats, "numpy" for float32 arrays (vector and halfvec).
-        model: the name of the model that makes the embeddings; kept for people and tools, not sent to the server.
+        model: the name of the model that makes the embeddings, as :func:`embedder` registers it.
+        source: what is embedded: names of columns of the row, whose texts stand below each other, or one SQL expression
+            that PostgreSQL accepts in an index. It brings three columns that keep what each vector was made from, and
+            an index that finds the rows whose text or model is another now; None brings nothing.
+        provenance: names for those columns, and the digest of the text; None derives the names from the column's.
 
     Raises:
         DeclarationError: PostgreSQL or pgvector would refuse the column or its index; the message has the legal range.
@@ -58,11 +67,15 @@ class Embedding:
     quantize: Quantize | None = None
     returns: Literal["list", "numpy"] = "list"
     model: str | None = None
+    source: Source | None = field(default=None, compare=False)
+    provenance: Provenance | None = None
+    source_wording: str | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "metric", Metric.of(self.metric))
         object.__setattr__(self, "storage", Storage.of(self.storage))
         _validate_dimensions(self.dimensions, Storage.of(self.storage))
+        object.__setattr__(self, "dimensions", int(self.dimensions))
         _validate_returns(self.returns, Storage.of(self.storage))
         operator_class(Storage.of(self.storage), Metric.of(self.metric))
         if self.index is not None and not isinstance(self.index, HNSW | IVFFlat):
@@ -85,14 +98,35 @@ class Embedding:
                 dimensions=self.dimensions,
                 quantize=self.quantize,
             )
+        self._check_source()
+
+    def _check_source(self) -> None:
+        if self.source is None:
+            if self.provenance is not None:
+                raise DeclarationError(
+                    f"provenance={self.provenance!r} has nothing to name. "
+                    "The columns that it names keep the hash and the model of a text, and no source says which text. "
+                    'Add source=["title", "body"], or leave provenance out.'
+                )
+            return
+        if not self.model:
+            raise DeclarationError(
+                "A source is declared without the model that embeds it. "
+                "A vector is as old as its text and its model, and rows of another model have to be found too. "
+                'Add model="...", the name under which the embedder is registered.'
+            )
+        source = checked_source(self.source)
+        object.__setattr__(self, "source", source)
+        # expressions cannot be compared, because == makes SQL of them
+        object.__setattr__(self, "source_wording", str(source))
 
     @property
     def type(self) -> TypeEngine[Any]:
         """A new instance of the column type."""
         storage = Storage.of(self.storage)
-        if self.returns == "list":
-            return storage_type(storage, self.dimensions)
-        return storage_type(storage, self.dimensions, returns=self.returns)
+        if storage in {Storage.VECTOR, Storage.HALFVEC}:
+            return storage_type(storage, self.dimensions, returns=self.returns)
+        return storage_type(storage, self.dimensions)
 
 
 def embedding_column(
@@ -104,6 +138,8 @@ def embedding_column(
     quantize: Quantize | None = None,
     returns: Literal["list", "numpy"] = "list",
     model: str | None = None,
+    source: Source | None = None,
+    provenance: Provenance | None = None,
     load: Literal["immediate", "deferred"] = "immediate",
     name: str | None = None,
     nullable: bool | None = None,
@@ -117,13 +153,16 @@ def embedding_column(
     ``to_metadata()``, and does not need a place in ``__table_args__``.
 
     Args:
-        dimensions: see :class:`Embedding`, as for metric, index, storage, quantize, returns and model.
+        dimensions: see :class:`Embedding`, as for metric, index, storage, quantize, returns, model, source and
+            provenance.
         metric: how distances are measured.
         index: the index method, None for no index.
         storage: the column type.
         quantize: what is indexed instead of the whole vector.
         returns: what a read returns, "list" or "numpy".
         model: the name of the model that makes the embeddings.
+        source: what is embedded; it brings the columns of provenance and the index of pending rows.
+        provenance: names for those columns.
         load: "deferred" leaves the embedding out of entity loads until it is asked for (``undefer`` loads it): a
             row without its 1536 floats is 6 kB shorter on the wire.
         name: the name of the column, None for that of the attribute.
@@ -153,7 +192,15 @@ def embedding_column(
         ```
     """
     declaration = Embedding(
-        dimensions, metric=metric, index=index, storage=storage, quantize=quantize, returns=returns, model=model
+        dimensions,
+        metric=metric,
+        index=index,
+        storage=storage,
+        quantize=quantize,
+        returns=returns,
+        model=model,
+        source=source,
+        provenance=provenance,
     )
     if load not in {"immediate", "deferred"}:
         raise DeclarationError(
@@ -222,9 +269,10 @@ def _suffix(quantize: Quantize) -> str:
     return f"_{quantize}"
 
 
-def _validate_dimensions(dimensions: object, storage: Storage) -> None:
+def _validate_dimensions(dimensions: Any, storage: Storage) -> None:
     limit = storage.limit
-    if isinstance(dimensions, int) and not isinstance(dimensions, bool) and 1 <= dimensions <= (limit or dimensions):
+    whole = isinstance(dimensions, Integral) and not isinstance(dimensions, bool)
+    if whole and 1 <= int(dimensions) <= (limit or int(dimensions)):
         return
     raise DeclarationError(
         f"An embedding can not have {dimensions!r} dimensions. "

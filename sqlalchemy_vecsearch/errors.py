@@ -14,7 +14,9 @@ __all__ = [
     "DeclarationError",
     "DimensionError",
     "LoadingError",
+    "LoadingValueError",
     "MetricError",
+    "ModelError",
     "SearchError",
     "SearchPathError",
     "ServerError",
@@ -71,12 +73,19 @@ class SearchPathError(VecSearchError, LookupError):
         self.schema = schema
 
 
+class ModelError(SearchError):
+    """A question is of another model than the column that is searched."""
+
+
 class SettingsError(VecSearchError, ValueError):
     """A search setting is out of its range, or could not hold."""
 
 
-class LoadingError(VecSearchError, ValueError):
+class LoadingError(VecSearchError):
     """Rows could not be loaded; none of them is in the table.
+
+    Where the rows or the arguments are to blame it is a `LoadingValueError`. Else the server would not have taken any
+    rows: the connection was lost, a privilege is missing, the server only reads, a lock or a timeout stopped it.
 
     Attributes:
         row: the number of the row that is to blame, counted from 0; None when it is no single row.
@@ -84,6 +93,9 @@ class LoadingError(VecSearchError, ValueError):
         columns: the names of all columns of the rule that the row violates, such as those of a key; empty when they
             are not known.
         constraint: the name of the constraint or unique index that the row violates, None when there is none.
+        sqlstate: the server's code, such as ``"40001"`` for a transaction that may be run again; None where the server
+            said nothing.
+        orig: the exception of the driver or of the column's type, None where there is none.
     """
 
     def __init__(
@@ -94,12 +106,20 @@ class LoadingError(VecSearchError, ValueError):
         column: str | None = None,
         columns: Sequence[str] = (),
         constraint: str | None = None,
+        sqlstate: str | None = None,
+        orig: BaseException | None = None,
     ) -> None:
         super().__init__(message)
         self.row = row
         self.column = column
         self.columns = tuple(columns) if column is None else (column,)
         self.constraint = constraint
+        self.sqlstate = sqlstate
+        self.orig = orig
+
+
+class LoadingValueError(LoadingError, ValueError):
+    """The rows, the table or the arguments of a load are not as they must be; none of the rows is in the table."""
 
 
 class ServerError(VecSearchError, RuntimeError):

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
-from pgvector import sqlalchemy as pgvector_types
-from sqlalchemy import Float, cast, func
-from sqlalchemy.dialects.postgresql import BIT as PostgresBit
+from sqlalchemy import Cast, Float, TypeCoerce, cast, func
+from sqlalchemy.sql.elements import ColumnClause, Grouping, Label
+from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.operators import custom_op
 
 from sqlalchemy_vecsearch.errors import DeclarationError
 from sqlalchemy_vecsearch.metrics import Metric, Storage, index_limit, operator_class
-from sqlalchemy_vecsearch.types import BIT, HALFVEC, SPARSEVEC, VECTOR
+from sqlalchemy_vecsearch.storages import VectorForm, storage_type, vector_form
+from sqlalchemy_vecsearch.types import BIT, HALFVEC
 from sqlalchemy_vecsearch.types.percent import with_percent_sign
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
-    from sqlalchemy.types import TypeEngine
 
-__all__ = ["Quantize", "Subvector"]
+__all__ = ["Quantize", "StoredForm", "Subvector", "stored_form", "without_name"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,8 @@ class Subvector:
                 "pgvector counts dimensions from 1, and a part has at least one of them. "
                 "Write Subvector(1, 256) for the first 256 dimensions."
             )
+        object.__setattr__(self, "start", int(self.start))
+        object.__setattr__(self, "length", int(self.length))
 
 
 Quantize: TypeAlias = Literal["halfvec", "binary"] | Subvector
@@ -51,30 +53,6 @@ Quantize: TypeAlias = Literal["halfvec", "binary"] | Subvector
 
 INDEXED: Final = "indexed_expression"
 """The label of an indexed expression: SQLAlchemy finds the operator class of an expression by its label."""
-
-
-def storage_of(type_: TypeEngine[Any]) -> Storage | None:
-    """Return the storage that a column type holds vectors in, or None for other types.
-
-    The types of ``pgvector.sqlalchemy`` and PostgreSQL's own ``BIT`` count as much as ours.
-    """
-    for family, storage in _STORAGES:
-        if isinstance(type_, family):
-            return storage
-    return None
-
-
-def dimensions_of(type_: TypeEngine[Any]) -> int | None:
-    """Return the number of dimensions that a vector type declares, None when it declares none."""
-    held = getattr(type_, "impl_instance", type_)  # BIT of pgvector-python is a decorator since 0.5
-    size: int | None = getattr(held, "length" if storage_of(type_) is Storage.BIT else "dim", None)
-    return size
-
-
-def storage_type(storage: Storage, dimensions: int | None, **arguments: Any) -> TypeEngine[Any]:
-    """Return the column type of a storage; ``arguments`` go to its constructor."""  # Any: the types differ in them
-    made: TypeEngine[Any] = _TYPES[storage](dimensions, **arguments)
-    return made
 
 
 def indexed_storage(storage: Storage, quantize: Quantize | None) -> Storage:
@@ -131,6 +109,76 @@ def quantized_query(
             return func.subvector(whole, start, length, type_=storage_type(storage, length))
 
 
+@dataclass(frozen=True, slots=True)
+class StoredForm:
+    """What an index holds, or a distance compares: a vector column as it is, cast, or quantised.
+
+    ``cast`` is the type that the column is cast to first, None where it is not, or to its own; ``length`` is the number
+    of dimensions that the whole of it declares. ``is_cast`` tells a quantised form with a cast around it from one
+    without, which is another expression.
+    """
+
+    column: Any  # Any: a column of a table, or one of an alias of it
+    cast: VectorForm | None = None
+    quantize: Quantize | None = None
+    length: int | None = None
+    is_cast: bool = False
+
+
+def stored_form(expression: Any) -> StoredForm | None:  # Any: SQLAlchemy's clause elements have no common public class
+    """Return the column, the cast and the quantisation of an expression: the reverse of :func:`indexed_expression`.
+
+    None means that it is of another shape, or over no vector column. Pure.
+    """
+    element = without_name(expression)
+    if isinstance(element, Cast):
+        return _cast_form(element)
+    if isinstance(element, FunctionElement):
+        return _function_form(element)
+    if isinstance(element, ColumnClause) and (own := vector_form(element.type)) is not None:
+        return StoredForm(element, length=own.dimensions)
+    return None
+
+
+def without_name(expression: Any) -> Any:  # Any: as above
+    """Return an expression without its label, parentheses, and Python-side type. Pure."""
+    while isinstance(expression, Label | Grouping | TypeCoerce):
+        expression = expression.typed_expression if isinstance(expression, TypeCoerce) else expression.element
+    return expression
+
+
+def _cast_form(element: Cast[Any]) -> StoredForm | None:
+    target, inner = vector_form(element.type), stored_form(element.clause)
+    if target is None or inner is None or (inner.is_cast and inner.quantize is not None):
+        return None
+    if inner.quantize is not None:
+        return replace(inner, length=target.dimensions, is_cast=_is_held_as(inner.quantize, target))
+    own = inner.cast or vector_form(inner.column.type)
+    if own is None or (own.storage is target.storage and target.dimensions in {None, own.dimensions}):
+        return inner
+    halved = own.storage is Storage.VECTOR and target.storage is Storage.HALFVEC and own.dimensions is not None
+    if halved:
+        return replace(inner, quantize="halfvec", length=target.dimensions, is_cast=True)
+    return None if inner.cast else replace(inner, cast=target, length=target.dimensions)
+
+
+def _is_held_as(quantize: Quantize, target: VectorForm) -> bool:
+    return target.storage is Storage.BIT or quantize != "binary"
+
+
+def _function_form(call: FunctionElement[Any]) -> StoredForm | None:
+    arguments = list(call.clauses)
+    inner, numbers = (stored_form(arguments[0]), arguments[1:]) if arguments else (None, [])
+    if inner is None or inner.quantize is not None:
+        return None
+    if call.name == "binary_quantize" and not numbers:
+        return replace(inner, quantize="binary", length=None)
+    bounds = [value for number in numbers if isinstance(value := getattr(number, "value", None), int)]
+    if call.name == "subvector" and len(bounds) == len(numbers) == 2:  # noqa: PLR2004  # start, length
+        return replace(inner, quantize=Subvector(*bounds), length=None)
+    return None
+
+
 def distance_between(left: ColumnElement[Any], right: ColumnElement[Any], metric: Metric) -> ColumnElement[float]:
     """Return ``left <operator> right``, the bare form that an index serves."""
     distance: ColumnElement[float] = left.operate(_DISTANCES[metric], right)
@@ -157,7 +205,7 @@ def validate_indexable(
         raise DeclarationError(
             "A column without dimensions can not be indexed. "
             f"pgvector builds {method} indexes only over vectors of one known length. "
-            "Declare the dimensions of the column."
+            "Declare the dimensions of the column, or index a part of the rows by cast(column, VECTOR(384))."
         )
     limit = index_limit(held)
     if limit is not None and size > limit:
@@ -208,21 +256,6 @@ def _smaller(storage: Storage, size: int) -> str:
     return "Store shorter vectors, or leave the index out."
 
 
-_STORAGES: Final[tuple[tuple[type[TypeEngine[Any]], Storage], ...]] = (
-    (pgvector_types.VECTOR, Storage.VECTOR),
-    (pgvector_types.HALFVEC, Storage.HALFVEC),
-    (pgvector_types.SPARSEVEC, Storage.SPARSEVEC),
-    (pgvector_types.BIT, Storage.BIT),
-    (PostgresBit, Storage.BIT),
-)
-
 _DISTANCES: Final[dict[Metric, custom_op[float]]] = {
     metric: custom_op(metric.operator, return_type=Float(53)) for metric in Metric
-}
-
-_TYPES: Final[dict[Storage, Any]] = {  # Any: the constructors differ in their keywords
-    Storage.VECTOR: VECTOR,
-    Storage.HALFVEC: HALFVEC,
-    Storage.SPARSEVEC: SPARSEVEC,
-    Storage.BIT: BIT,
 }

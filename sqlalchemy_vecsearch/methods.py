@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import ClassVar, TypeAlias
+from numbers import Integral
+from typing import Any, ClassVar, Final, TypeAlias
 
 from sqlalchemy_vecsearch.errors import DeclarationError
 
-__all__ = ["HNSW", "IVFFlat", "Method"]
+__all__ = ["HNSW", "IVFFlat", "Method", "lists_for"]
+
+_LARGEST_DIVIDED: Final = 1_000_000
+_MOST_LISTS: Final = 32_768
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +36,8 @@ class HNSW:
     ef_construction: int | None = None
 
     def __post_init__(self) -> None:
-        _require_range("HNSW", "m", self.m, 2, 100)
-        _require_range("HNSW", "ef_construction", self.ef_construction, 4, 1000)
+        object.__setattr__(self, "m", _in_range("HNSW", "m", self.m, 2, 100))
+        object.__setattr__(self, "ef_construction", _in_range("HNSW", "ef_construction", self.ef_construction, 4, 1000))
         m = self.defaults["m"] if self.m is None else self.m
         ef_construction = self.defaults["ef_construction"] if self.ef_construction is None else self.ef_construction
         if ef_construction < 2 * m:
@@ -68,7 +73,7 @@ class IVFFlat:
     lists: int | None = None
 
     def __post_init__(self) -> None:
-        _require_range("IVFFlat", "lists", self.lists, 1, 32_768)
+        object.__setattr__(self, "lists", _in_range("IVFFlat", "lists", self.lists, 1, _MOST_LISTS))
 
     @property
     def parameters(self) -> dict[str, int]:
@@ -79,18 +84,29 @@ class IVFFlat:
 Method: TypeAlias = HNSW | IVFFlat
 
 
-def _require_range(owner: str, name: str, value: int | None, low: int, high: int) -> None:
+def lists_for(rows: int) -> int:
+    """Return the number of lists for a number of rows.
+
+    The pgvector README, section "IVFFlat": rows / 1000 up to a million rows, and the square root above.
+    """
+    lists = rows // 1000 if rows <= _LARGEST_DIVIDED else math.isqrt(rows)
+    return min(max(lists, 1), _MOST_LISTS)
+
+
+def _in_range(owner: str, name: str, value: Any, low: int, high: int) -> int | None:
+    """Return a parameter as an int, numpy's integers too."""
     if value is None:
-        return
-    if isinstance(value, bool) or not isinstance(value, int):
+        return None
+    if isinstance(value, bool) or not isinstance(value, Integral):
         raise DeclarationError(
             f"{owner}({name}={value!r}) is not a whole number. "
             f"pgvector takes {name} as an integer from {low} to {high}. "
             f"Write {name}={low} or more, or leave it out for the server's default."
         )
-    if not low <= value <= high:
+    if not low <= int(value) <= high:
         raise DeclarationError(
             f"{owner}({name}={value}) is out of range. "
             f"pgvector accepts {name} from {low} to {high}. "
             "Choose a value in that range, or leave it out for the server's default."
         )
+    return int(value)

@@ -8,14 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
 from sqlalchemy_vecsearch.errors import DeclarationError, MetricError
 
-__all__ = ["Metric", "MetricName", "Storage", "StorageName"]
-
-MetricName: TypeAlias = Literal["l2", "inner_product", "cosine", "l1", "hamming", "jaccard"]
-StorageName: TypeAlias = Literal["vector", "halfvec", "sparsevec", "bit"]
+__all__ = ["Metric", "Storage"]
 
 
 class Metric(StrEnum):

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-__all__ = ["ChunkMixin", "EmbeddingMixin", "FullText", "FullTextMixin", "VersionedEmbeddingMixin"]
+__all__ = ["ChunkMixin", "EmbeddingMixin", "FullText", "FullTextMixin", "ProvenanceMixin", "VersionedEmbeddingMixin"]
 
 
 class EmbeddingMixin:
@@ -69,11 +69,26 @@ class EmbeddingMixin:
         return _column_of(_declared(cls, "__embedding__", Embedding, 'Embedding(384, metric="cosine", index=HNSW())'))
 
 
-class VersionedEmbeddingMixin(EmbeddingMixin):
-    """Adds to :class:`EmbeddingMixin` what tells a stale embedding: model, time and a hash of its source.
+class ProvenanceMixin:
+    """Names for type checkers and editors what ``source=`` brings beside a column ``embedding``.
 
-    An embedding is stale when ``embedding_source_hash`` differs from the hash of the text as it is now, or when
-    ``embedding_model`` is not the model in use; the application writes the three with the embedding.
+    ``embedding_column(..., source=[...], model="...")`` adds the three columns to the table when it is made, which
+    no type checker can see. With this mixin they are attributes of the class: the same columns, of the same types.
+
+    Example:
+        ```python
+        from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+        from sqlalchemy_vecsearch import ProvenanceMixin, embedding_column
+
+        class Base(DeclarativeBase):
+            pass
+
+        class Document(ProvenanceMixin, Base):
+            __tablename__ = "document"
+            id: Mapped[int] = mapped_column(primary_key=True)
+            body: Mapped[str]
+            embedding: Mapped[list[float] | None] = embedding_column(384, metric="l2", source=["body"], model="minilm")
+        ```
     """
 
     @declared_attr
@@ -93,6 +108,15 @@ class VersionedEmbeddingMixin(EmbeddingMixin):
     def embedding_source_hash(cls) -> Mapped[str | None]:
         """A hash of the text that was embedded, such as the hex SHA-256, up to 64 characters."""
         return mapped_column(String(64))
+
+
+class VersionedEmbeddingMixin(ProvenanceMixin, EmbeddingMixin):
+    """Adds to :class:`EmbeddingMixin` what tells a stale embedding: model, time and a hash of its source.
+
+    An embedding is stale when ``embedding_source_hash`` differs from the hash of the text as it is now, or when
+    ``embedding_model`` is not the model in use. Where ``__embedding__`` declares a source, the worker writes the three
+    with the embedding; else the application does.
+    """
 
 
 class ChunkMixin(EmbeddingMixin):
@@ -212,6 +236,8 @@ def _column_of(declaration: Embedding) -> MappedColumn[Any]:
         quantize=declaration.quantize,
         returns=declaration.returns,
         model=declaration.model,
+        source=declaration.source,
+        provenance=declaration.provenance,
         nullable=True,
     )
 

@@ -5,10 +5,16 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import Final
 
-__all__ = ["IDENTIFIER_BYTES", "fitted"]
+__all__ = ["CHECK_PROOF", "IDENTIFIER_BYTES", "NOT_NULL_PROOF", "fitted"]
 
 IDENTIFIER_BYTES: Final = 63
 """The most bytes of an identifier that PostgreSQL keeps (NAMEDATALEN - 1)."""
+
+CHECK_PROOF: Final = "alembic_ops_check_"
+"""How a constraint begins that proves, before a swap of columns, that rows keep another one, whose oid follows."""
+
+NOT_NULL_PROOF: Final = "_alembic_ops_not_null"
+"""How a constraint ends that proves, before a column becomes NOT NULL, that it has no NULL."""
 
 _DIGEST: Final = 8
 

@@ -4,15 +4,29 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, fields
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, Literal
+from functools import cache, lru_cache
+from numbers import Integral
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
-from sqlalchemy import Engine, Integer, String, Text, case, cast, event, func, literal, literal_column, select
+from sqlalchemy import (
+    Engine,
+    Integer,
+    Text,
+    case,
+    cast,
+    event,
+    func,
+    literal,
+    literal_column,
+    quoted_name,
+    select,
+    table,
+)
 
 from sqlalchemy_vecsearch.errors import SettingsError, UnsupportedServerError
 
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement
+    from sqlalchemy import ColumnElement, FromClause, Select
     from sqlalchemy.engine import ExceptionContext
 
 __all__ = ["SearchSettings"]
@@ -69,7 +83,7 @@ class SearchSettings:
         return {_RANGES[name][0]: str(value) for name, value in given if value is not None}
 
 
-def require_setting(name: str, value: object) -> None:
+def require_setting(name: str, value: Any) -> None:  # Any: whatever the caller passed
     """Check one setting against its range; None passes.
 
     The server would take a value that is out of range without a word before pgvector is loaded, and then forget it.
@@ -78,13 +92,17 @@ def require_setting(name: str, value: object) -> None:
         SettingsError: the value is no whole number, or out of range.
     """
     parameter, low, high = _RANGES[name]
-    if value is None or (isinstance(value, int) and not isinstance(value, bool) and low <= value <= high):
+    if value is None or (isinstance(value, Integral) and value is not True and low <= int(value) <= high):
         return
     raise SettingsError(
         f"{name}={value!r} is out of range. "
         f"pgvector accepts {parameter} from {low} to {high:,}. "
         "Choose a whole number in that range, or leave it out."
     )
+
+
+Amount: TypeAlias = "int | str | ColumnElement[int]"
+"""The value of a setting: a number, a number as text for one that is always the same, or an expression for one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,61 +113,120 @@ class CarriedSettings:
         at_least: parameters to raise to a value; a larger one that the role, the session or a block of
             ``search_settings`` has set stays.
         exactly: parameters to set outright.
-        hnsw_order: the order of an iterative HNSW scan, None to leave it as it is.
+        hnsw_bounds: parameters of an iterative HNSW scan to set beside its order.
+        hnsw_order: the order of an iterative HNSW scan, "off" for a scan that is not, None to leave it as it is.
         hnsw_optional: True leaves the iterative scan out on a server whose pgvector has none (before 0.8); without it
             such a server raises an error, since rows could be missing.
-        ivfflat_iterative: True scans IVFFlat iteratively; a server that can not do so visits every list instead.
+        ivfflat_order: the same for IVFFlat, and always optional.
     """
 
-    at_least: tuple[tuple[str, int], ...] = ()
-    exactly: tuple[tuple[str, str], ...] = ()
-    hnsw_order: Literal["strict_order", "relaxed_order"] | None = None
-    hnsw_optional: bool = False
-    ivfflat_iterative: bool = False
+    at_least: tuple[tuple[str, Amount], ...] = ()
+    exactly: tuple[tuple[str, Amount], ...] = ()
+    hnsw_bounds: tuple[tuple[str, Amount], ...] = ()
+    hnsw_order: Literal["off", "strict_order", "relaxed_order"] | None = None
+    hnsw_optional: bool = True
+    ivfflat_order: Literal["off", "relaxed_order"] | None = None
 
     def clause(self) -> ColumnElement[bool]:
         """Return a condition that is always true and puts the settings in force before the scan starts.
 
-        ``(SELECT concat(set_config(...), ...)) IS NOT NULL`` is an uncorrelated sub-select: PostgreSQL runs it once,
-        as the one-time filter above the scan, and opens an index scan after it. The third argument of ``set_config``
-        is true, so the settings end with the transaction, which in autocommit is the statement. Measured on
-        PostgreSQL 18 and 16: recall and rows are those of the setting, and the one before it is in force again
-        afterwards. A bare call in WHERE, or one in a CTE that is not referenced, comes too late.
+        ``(SELECT concat(set_config(...), ...) FROM (VALUES (1)) AS given(one)) IS NOT NULL`` is an uncorrelated
+        sub-select: PostgreSQL runs it once, as the one-time filter above the scan, and opens an index scan after it.
+        It has a FROM because Citus runs a sub-select without one on its coordinator alone, so that the shards that scan
+        never see the settings. The third argument of ``set_config`` is true, so the settings end with the transaction,
+        which in autocommit is the statement: inside a transaction, statements after this one still have them. Measured
+        on PostgreSQL 18 and 16: recall and rows are those of the setting. A bare call in WHERE, or one in a CTE that is
+        not referenced, comes too late.
         """
-        return _clause(self)
+        return _calls(self).scalar_subquery().is_not(None)
+
+    def clause_if(self, condition: ColumnElement[bool]) -> ColumnElement[bool]:
+        """Return :meth:`clause` for a scan that is to run only if a condition, evaluated once, is true."""
+        return _calls(self).where(condition).scalar_subquery().is_not(None)
+
+    def clause_for_each(self, outer: FromClause, column: ColumnElement[Any]) -> ColumnElement[bool]:
+        """Return :meth:`clause` for a LATERAL sub-select: in force again for each row of ``outer``, which it names.
+
+        A sub-select that names nothing outside would run for the first row alone.
+        """
+        return _calls(self).where(column.is_not(None)).correlate(outer).scalar_subquery().is_not(None)
+
+    def clause_after(
+        self, source: FromClause, column: ColumnElement[Any], condition: ColumnElement[bool]
+    ) -> ColumnElement[bool]:
+        """Return :meth:`clause` for a scan that starts when ``source``, which has at most one row, has been read.
+
+        It runs only if a condition, which may name columns of ``source``, is true. Where ``source`` has no row, these
+        are NULL.
+        """
+        after = select(_concatenated(self, column)).select_from(_GIVEN)
+        return after.outerjoin(source, _TRUE).where(condition).scalar_subquery().is_not(None)
 
 
-@lru_cache(maxsize=512)
-def _clause(settings: CarriedSettings) -> ColumnElement[bool]:
-    calls = [_raise_to(parameter, value) for parameter, value in settings.at_least]
-    calls += [_set(parameter, literal(value, String)) for parameter, value in settings.exactly]
-    if settings.hnsw_order is not None:
-        order = _set("hnsw.iterative_scan", _constant(settings.hnsw_order))
-        known = _current("hnsw.iterative_scan").is_not(None)
-        calls.append(case((known, order)) if settings.hnsw_optional else order)
-    if settings.ivfflat_iterative:
-        known = _current("ivfflat.iterative_scan").is_not(None)
-        every_list = _set("ivfflat.probes", _constant(str(_RANGES["probes"][2])))
-        calls.append(case((known, _set("ivfflat.iterative_scan", _constant("relaxed_order"))), else_=every_list))
-    return select(func.concat(*calls)).scalar_subquery().is_not(None)
+def _calls(settings: CarriedSettings) -> Select[str]:
+    return select(_concatenated(settings)).select_from(_GIVEN)
 
 
-def _raise_to(parameter: str, value: int) -> ColumnElement[Any]:
-    current = cast(func.nullif(_current(parameter), _constant("")), Integer)
-    return _set(parameter, cast(func.greatest(current, literal(value, Integer)), Text))
+def _concatenated(settings: CarriedSettings, *after: ColumnElement[Any]) -> ColumnElement[str]:
+    calls = [_raise_to(parameter, _number(value)) for parameter, value in settings.at_least]
+    calls += [_set(parameter, _text(value)) for parameter, value in settings.exactly]
+    if settings.hnsw_order == "off":
+        calls.append(_unset("hnsw.iterative_scan"))
+    elif settings.hnsw_order is not None:
+        iterative = [_set("hnsw.iterative_scan", constant(settings.hnsw_order))]
+        iterative += [_set(parameter, _text(value)) for parameter, value in settings.hnsw_bounds]
+        if settings.hnsw_optional:
+            known = current_setting("hnsw.iterative_scan").is_not(None)
+            together = iterative[0] if len(iterative) == 1 else func.pg_catalog.concat(*iterative, type_=Text)
+            iterative = [case((known, together))]
+        calls += iterative
+    if settings.ivfflat_order == "off":
+        calls.append(_unset("ivfflat.iterative_scan"))
+    elif settings.ivfflat_order is not None:
+        known = current_setting("ivfflat.iterative_scan").is_not(None)
+        calls.append(case((known, _set("ivfflat.iterative_scan", constant(settings.ivfflat_order)))))
+    return func.pg_catalog.concat(*calls, *after, type_=Text)
+
+
+def _text(value: Amount) -> ColumnElement[str]:
+    return constant(value) if isinstance(value, str) else cast(_number(value), Text)
+
+
+def _number(value: Amount) -> ColumnElement[int]:
+    return literal(int(value), Integer) if isinstance(value, int | str) else value
+
+
+_TRUE: Final[ColumnElement[bool]] = literal_column("true")
+
+_GIVEN: Final = table(quoted_name("(VALUES (1)) AS given(one)", quote=False))
+"""SQLAlchemy's own ``values()`` takes a statement out of its cache of compiled statements."""
+
+
+def _raise_to(parameter: str, value: ColumnElement[int]) -> ColumnElement[Any]:
+    current = cast(func.nullif(current_setting(parameter), constant("")), Integer)
+    return _set(parameter, cast(func.greatest(current, value), Text))
 
 
 def _set(parameter: str, value: ColumnElement[Any]) -> ColumnElement[Any]:
-    return func.set_config(_constant(parameter), value, literal_column("true"))
+    return func.pg_catalog.set_config(constant(parameter), value, _TRUE, type_=Text)
 
 
-def _current(parameter: str) -> ColumnElement[Any]:
-    return func.current_setting(_constant(parameter), literal_column("true"), type_=String)
+@cache
+def _unset(parameter: str) -> ColumnElement[Any]:
+    """Return the call that turns iterative scans off, made only where they are on: to look is cheaper than to set."""
+    return case((current_setting(parameter) != constant("off"), _set(parameter, constant("off"))))
 
 
-def _constant(word: str) -> ColumnElement[Any]:
+@lru_cache(maxsize=64)  # of our own words; without values, so that statements can share it
+def current_setting(parameter: str) -> ColumnElement[Any]:
+    """Return the value of one of the server's settings, NULL where it does not know it."""
+    return func.pg_catalog.current_setting(constant(parameter), _TRUE, type_=Text)
+
+
+@lru_cache(maxsize=64)
+def constant(word: str) -> ColumnElement[Any]:
     """Return one of our own words as a literal, which makes it part of the compiled statement's cache key."""
-    return literal_column(f"'{word}'", String)
+    return literal_column(f"'{word}'", Text)
 
 
 @event.listens_for(Engine, "handle_error")

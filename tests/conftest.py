@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import os
 import re
 
 import pytest
@@ -13,6 +15,11 @@ from sqlalchemy.orm import Session
 
 from sqlalchemy_vecsearch import UnsupportedServerError
 from sqlalchemy_vecsearch.testing import start_embedded_server
+from sqlalchemy_vecsearch.testing.directories import DIRECTORY_VARIABLE
+from tests.memory_directory import memory_directory
+
+if DIRECTORY_VARIABLE not in os.environ and (in_memory := memory_directory()):
+    os.environ[DIRECTORY_VARIABLE] = str(in_memory)  # also for the programs that tests start
 
 pytest_plugins = "sqlalchemy_vecsearch.testing"
 
@@ -26,9 +33,81 @@ DRIVERS = {
 }
 
 
+OF_OTHER_CODE_PATHS = {"psycopg2", "psycopg_async"}
+"""Drivers that the fixtures `run` and `bare_run` leave to `--every-combination`: psycopg2 sends and reads text as pg8000
+does, and psycopg has one code path, sync or async."""
+
 ITERATIVE_SCANS = (0, 8)
 TRIGRAMS = re.compile(r"word_similarity|<%|%>|gin_trgm_ops")
 NO_CONTRIB = re.compile(r'extension "(postgres_fdw|pageinspect)" is not available')
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--every-combination",
+        action="store_true",
+        help="run the full product of parameters on all drivers; without it tests marked `share` run a part of their "
+        "product that has every pair of parameters, and most tests three drivers of five",
+    )
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave out what `--every-combination` adds. The choice hangs on the parameters alone, so each run makes the same."""
+    if config.getoption("--every-combination"):
+        for item in items:
+            if item.get_closest_marker("slow") is not None and item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(3600))
+        return
+    left_out = [item for item in items if _is_of_the_full_product(item)]
+    config.hook.pytest_deselected(items=left_out)
+    taken_out = set(left_out)
+    items[:] = [item for item in items if item not in taken_out]
+
+
+def pytest_collection_finish(session):
+    """Leave what was collected to the end of the run: half a million objects, which took each collection 0.3 s."""
+    gc.collect()
+    gc.freeze()
+
+
+def _is_of_the_full_product(item):
+    """Tell whether an item is left out by its marker `share`, or by its driver.
+
+    Tests marked `slow` are left out too.
+
+    The positions of the parameters in their lists are added up, as in a Latin square: modulo 2, two tests that take
+    the shares 0 and 1 run each combination once between them; a third parameter of three values meets each pair once.
+    """
+    if item.get_closest_marker("slow") is not None:
+        return True
+    if not hasattr(item, "callspec"):
+        return False
+    drivers = {item.callspec.params.get(fixture) for fixture in ("run", "bare_run")}
+    share = item.get_closest_marker("share")
+    if share is None:
+        return bool(drivers & OF_OTHER_CODE_PATHS)
+    number, of = share.args
+    return sum(_positions(item)) % of != number
+
+
+def _positions(item):
+    """Yield the position of each parameter in the list of its values; names that are given together have one.
+
+    `callspec.indices` has them for fixtures alone: for the parameters of a test it holds the number of the combination.
+    """
+    given, found = item.callspec.params, set()
+    for mark in item.iter_markers("parametrize"):
+        names, values = mark.args[:2]
+        names = [name.strip() for name in names.split(",")] if isinstance(names, str) else list(names)
+        found |= set(names)
+        for position, value in enumerate(values):
+            parts = value.values if isinstance(value, type(pytest.param())) else value if len(names) > 1 else (value,)
+            if all(given[name] is part for name, part in zip(names, parts, strict=True)):
+                yield position
+                break
+        else:
+            raise AssertionError((item.nodeid, "a parameter is none of its values"))
+    yield from (position for name, position in item.callspec.indices.items() if name not in found)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -60,6 +139,14 @@ def pytest_pyfunc_call(pyfuncitem):
         return True
 
 
+def pytest_terminal_summary(terminalreporter):
+    """Say how many of the passed tests ended with the error for an old server."""
+    passed = terminalreporter.getreports("passed")
+    refused = sum(any(name == "refused" for name, _ in report.user_properties) for report in passed)
+    if refused:
+        terminalreporter.write_line(f"{refused} of the passed tests ended with the error for an old server.")
+
+
 @pytest.fixture
 def make_engine(request):
     """Give `make_engine(driver, url=None, **options)`; the engine is on `vecsearch_url` and disposed after the test.
@@ -89,16 +176,17 @@ def run(request, make_engine):
 
     `run.driver` is the name of the driver, and `run.engine` the engine.
     """
-    return _runner(make_engine, request.param)
+    return runner(make_engine, request.param)
 
 
 @pytest.fixture(params=list(DRIVERS))
 def bare_run(request, make_engine, bare_url):
     """Give what `run` gives, on a database without the extension vector."""
-    return _runner(make_engine, request.param, url=bare_url)
+    return runner(make_engine, request.param, url=bare_url)
 
 
-def _runner(make_engine, driver, **options):
+def runner(make_engine, driver, **options):
+    """Return the function that the fixture `run` gives, on a database of one's own."""
     engine = make_engine(driver, **options)
     _, is_async = DRIVERS[driver]
     if is_async:

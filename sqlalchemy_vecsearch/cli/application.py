@@ -1,18 +1,17 @@
 """The commands by their names: a module each, and a line each at the end of this one."""
 
-from importlib import metadata
 from typing import Annotated
 
 import typer
 
-from sqlalchemy_vecsearch.cli import demo, doctor, explain, recall, status, tune, why_waiting
+from sqlalchemy_vecsearch.cli import demo, doctor, embed, explain, recall, reembed, serve, status, tune, why_waiting
+from sqlalchemy_vecsearch.versions import __version__
 
 __all__ = ["app"]
 
 app = typer.Typer(
     name="vecsearch",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -21,7 +20,7 @@ app = typer.Typer(
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"vecsearch {metadata.version('sqlalchemy-vecsearch')}")
+        typer.echo(f"vecsearch {__version__}")
         raise typer.Exit
 
 
@@ -35,6 +34,9 @@ def vecsearch(
 
 
 app.command("demo")(demo.demo)
+app.command("serve")(serve.serve)
+app.command("embed")(embed.embed)
+app.command("reembed")(reembed.reembed)
 app.command("explain")(explain.explain)
 app.command("recall")(recall.recall)
 app.command("tune")(tune.tune)

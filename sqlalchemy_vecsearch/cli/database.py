@@ -6,27 +6,29 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
-from sqlalchemy import NullPool, create_engine, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy import NullPool, create_engine
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from sqlalchemy_vecsearch.errors import ServerError
+from sqlalchemy_vecsearch.urls import driver_sentence, parsed_url, shown_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sqlalchemy import URL, Connection
+    from sqlalchemy import URL, Connection, Engine
 
 __all__ = ["DatabaseUrl", "connected", "parse_url"]
 
-_PSYCOPG_SERVES: Final = frozenset({"postgres", "postgresql", "postgresql+asyncpg", "postgresql+psycopg_async"})
+_PSYCOPG_SERVES: Final = frozenset({"postgresql", "postgresql+asyncpg", "postgresql+psycopg_async"})
 
 DatabaseUrl = Annotated[
     str,
     typer.Option(
         "--url",
         envvar="DATABASE_URL",
+        metavar="URL",
         show_default=False,
-        help="The database, as SQLAlchemy or libpq writes it: postgresql://user:password@host:5432/name.",
+        help="postgresql://user:password@host:5432/name",
     ),
 ]
 """The `--url` option of every command that works on a database of the user."""
@@ -38,15 +40,8 @@ def parse_url(text: str) -> URL:
     Raises:
         ServerError: it is no URL of a PostgreSQL database.
     """
-    try:
-        url = make_url(text)
-    except ArgumentError as error:
-        raise _no_url() from error
-    if url.drivername in _PSYCOPG_SERVES:
-        url = url.set(drivername="postgresql+psycopg")
-    if url.get_backend_name() != "postgresql":
-        raise _no_url()
-    return url
+    url = parsed_url(text, setting="--url ")
+    return url.set(drivername="postgresql+psycopg") if url.drivername in _PSYCOPG_SERVES else url
 
 
 @contextmanager
@@ -60,29 +55,35 @@ def connected(text: str) -> Iterator[Connection]:
         ServerError: the URL is wrong, no server answers there, or it refuses a statement of the block.
     """
     url = parse_url(text)
-    engine = create_engine(url, poolclass=NullPool)
-    try:
-        connection = engine.connect()
-    except OperationalError as error:
-        raise ServerError(
-            f"The database '{url.render_as_string()}' could not be reached. "
-            f"The driver said: {str(error.orig).strip().splitlines()[-1].rstrip('.')}. "
-            "Start the server, or correct the URL given by --url or DATABASE_URL."
-        ) from error
+    connection = _opened(_engine(url))
     try:
         with connection:
             yield connection
     except DBAPIError as error:
         raise ServerError(
-            f"The database '{url.render_as_string()}' did not do what the command asked for. "
-            f"The driver said: {str(error.orig).strip().splitlines()[0].rstrip('.')}. "
+            f"The database '{shown_url(url)}' did not do what the command asked for. "
+            f"The driver said: {driver_sentence(error.orig, url)} "
             "Remove the reason, and run the command again."
         ) from error
 
 
-def _no_url() -> ServerError:
-    return ServerError(  # without the text, which may hold a password
-        "The URL of the database cannot be used. "
-        "It is not the URL of a PostgreSQL database. "
-        "Write --url postgresql://user:password@host:5432/name, or set DATABASE_URL."
-    )
+def _engine(url: URL) -> Engine:
+    try:
+        return create_engine(url, poolclass=NullPool)
+    except (NoSuchModuleError, ArgumentError) as error:
+        raise ServerError(
+            f"The database '{shown_url(url)}' cannot be reached that way. "
+            f"SQLAlchemy has no driver of the name '{url.get_driver_name()}' for PostgreSQL. "
+            "Write postgresql://..., which psycopg serves, or name another driver that is installed."
+        ) from error
+
+
+def _opened(engine: Engine) -> Connection:
+    try:
+        return engine.connect()
+    except (DBAPIError, OSError, TypeError, ValueError) as error:  # the last two: options that the driver has not
+        raise ServerError(
+            f"The database '{shown_url(engine.url)}' could not be reached. "
+            f"The driver said: {driver_sentence(getattr(error, 'orig', None) or error, engine.url)} "
+            "Start the server, or correct the URL given by --url or DATABASE_URL."
+        ) from error

@@ -1,13 +1,12 @@
 """`vecsearch demo`: semantic search over the docstrings of this Python."""
 
-import signal
 from pathlib import Path
-from threading import Event
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from sqlalchemy_vecsearch.cli.output import AsJson, console_for, print_json
+from sqlalchemy_vecsearch.cli.signals import end_awaited
 
 __all__ = ["demo"]
 
@@ -28,10 +27,21 @@ def demo(
     ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the server running until Ctrl-C.")] = False,
     reset: Annotated[bool, typer.Option("--reset", help="Remove what earlier runs left, and start anew.")] = False,
+    reembed: Annotated[
+        bool, typer.Option("--reembed", help="Change the embedding model of a table that is in use, too.")
+    ] = False,
+    mode: Annotated[
+        Literal["pointer", "rename"] | None,
+        typer.Option(
+            help="With --reembed: how searches change over; pointer if not given, as fits a model of another length.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run an ordinary app on real text: migrate, embed, load, index, search, and rebuild the index under load.
+    """Run an ordinary app on real text, from an empty database on.
 
+    It migrates, embeds, loads, indexes, searches, rebuilds the index meanwhile, and follows texts that are edited.
     The texts are the docstrings of this Python's standard library. Nothing is downloaded. A second run reuses the data.
     """
     from sqlalchemy_vecsearch.demo.report import Report, show_summary
@@ -40,27 +50,21 @@ def demo(
     from sqlalchemy_vecsearch.demo.server import reset as forget
 
     console = console_for(as_json=as_json)
+    if mode is not None and not reembed:
+        raise typer.BadParameter("it says how searches change over: write --reembed, too", param_hint="--mode")
     place = (directory or default_directory()).expanduser().absolute()
     if reset:
         forget(place)
-    server, summary = run_demo(place, Report(console), port=port)
+    server, summary = run_demo(place, Report(console), port=port, reembed=(mode or "pointer") if reembed else None)
     try:
         if as_json:
             print_json(summary)
         show_summary(console, summary)
         if keep:
-            ended = _signalled()
-            console.print(f"The server runs until Ctrl-C: {summary.url}", markup=False, soft_wrap=True)
-            ended.wait()
+            with end_awaited() as ended:
+                console.print(f"The server runs until Ctrl-C: {summary.url}", markup=False, soft_wrap=True)
+                ended.wait()
     finally:
         server.stop()
     if not summary.succeeded:
         raise typer.Exit(1)
-
-
-def _signalled() -> Event:
-    """Return an event that Ctrl-C and SIGTERM set, also where a shell in the background has Ctrl-C ignored."""
-    ended = Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda _number, _frame: ended.set())
-    return ended

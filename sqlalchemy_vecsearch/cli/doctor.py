@@ -1,4 +1,4 @@
-"""`vecsearch doctor`: what is wrong with the vector indexes of a database, and what mends it."""
+"""`vecsearch doctor`: what is wrong with the vector indexes of a database, and what to do."""
 
 import typer
 
@@ -10,22 +10,24 @@ __all__ = ["doctor"]
 
 
 def doctor(*, url: DatabaseUrl, as_json: AsJson = False) -> None:
-    """List what is wrong with the vector indexes of a database, each with the command that mends it.
+    """List what is wrong with the vector indexes, and what to do.
 
-    It looks for INVALID, duplicate, unused and drifted indexes, for parameters that were changed without a rebuild,
-    and for versions with known bugs. It changes nothing.
+    Each finding says how it is known. The command looks for INVALID, duplicate, unused and drifted indexes, for
+    parameters that were changed without a rebuild, and for versions with known bugs. It changes nothing. Exit code 3
+    says that something was found.
     """
-    from alembic_ops.doctoring import diagnose
-    from alembic_ops.health import find_server, index_health
+    from sqlalchemy_vecsearch.observing.advice import advise
+    from sqlalchemy_vecsearch.observing.index_health import index_health
+    from sqlalchemy_vecsearch.observing.server_health import server_health
 
     with connected(url) as connection:
-        findings = diagnose(find_server(connection), index_health(connection))
+        advice = advise(server_health(connection), index_health(connection))
     if as_json:
-        print_json(findings)
+        print_json(advice)
     console = console_for(as_json=as_json)
-    for finding in findings:
-        console.print(f"{finding.kind}: {finding.subject}: {finding.problem}", soft_wrap=True, markup=False)
-        console.print(f"    {finding.remedy}", soft_wrap=True, markup=False)
-    if findings:
+    for one in advice:
+        console.print(f"{one.kind}: {one.subject}: {one.problem} ({one.evidence})", markup=False)
+        console.print(f"    {one.remedy}", markup=False)
+    if advice:
         raise typer.Exit(NEEDS_ATTENTION)
-    console.print("Nothing is wrong with the vector indexes of this database.", soft_wrap=True)
+    console.print("Nothing is wrong with the vector indexes of this database.")

@@ -1,6 +1,8 @@
 """`vecsearch explain`: whether a vector index serves a statement."""
 
+import inspect
 import re
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
@@ -9,7 +11,7 @@ from sqlalchemy import CompoundSelect, Executable, Select, text
 from sqlalchemy_vecsearch.cli import references
 from sqlalchemy_vecsearch.cli.database import DatabaseUrl, connected
 from sqlalchemy_vecsearch.cli.exit_codes import NEEDS_ATTENTION
-from sqlalchemy_vecsearch.cli.output import AsJson, console_for, print_json
+from sqlalchemy_vecsearch.cli.output import AsJson, RefusedArgumentError, console_for, print_json
 
 __all__ = ["explain"]
 
@@ -30,7 +32,7 @@ def explain(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show the plan of a statement, and whether a vector index serves it.
+    """Show a statement's plan, and whether a vector index serves it.
 
     A statement of SQLAlchemy is also read for what would keep an index from serving it. Exit code 3 says that no vector
     index serves it, or that something was found.
@@ -63,10 +65,38 @@ def explain(
 
 def _executable(statement: str) -> Executable:
     if not _REFERENCE.fullmatch(statement):
+        _require_text(statement)
         return text(statement.replace(":", r"\:"))  # a colon of SQL is no bound value
     found: Any = references.load(statement)  # Any: the user's own
     if not isinstance(found, Executable) and callable(found):
+        _require_no_arguments(statement, found)
         found = found()
     if not isinstance(found, Executable):
-        raise typer.BadParameter(f"{statement!r} is of type {type(found).__name__}, and no statement of SQLAlchemy.")
+        raise RefusedArgumentError(f"{statement!r} is of type {type(found).__name__}, and no statement of SQLAlchemy.")
     return found
+
+
+def _require_text(statement: str) -> None:
+    try:
+        statement.encode()
+    except UnicodeEncodeError as error:
+        raise RefusedArgumentError(
+            f"The statement {statement!r} is no text at position {error.start}. "
+            "The shell passed bytes there that are not in its encoding. "
+            "Write the statement in UTF-8."
+        ) from None
+
+
+def _require_no_arguments(reference: str, function: Callable[..., Any]) -> None:  # Any: the user's own
+    parameters = inspect.signature(function).parameters.values()
+    missing = [
+        parameter.name
+        for parameter in parameters
+        if parameter.default is parameter.empty
+        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    ]
+    if missing:
+        raise RefusedArgumentError(
+            f"{reference!r} wants {', '.join(missing)}, and the command has nothing to pass. "
+            "Name a function without arguments that returns the statement."
+        )

@@ -8,7 +8,7 @@ from functools import reduce
 from pathlib import Path
 from typing import Any
 
-import typer
+from sqlalchemy_vecsearch.cli.output import RefusedArgumentError
 
 __all__ = ["load"]
 
@@ -20,7 +20,7 @@ def load(reference: str) -> Any:  # Any: whatever the user's module holds
         reference: such as "app.models:Document.embedding".
 
     Raises:
-        typer.BadParameter: it has another form, or names nothing.
+        RefusedArgumentError: it has another form, or names nothing.
 
     Example:
         >>> load("math:pi")
@@ -28,7 +28,7 @@ def load(reference: str) -> Any:  # Any: whatever the user's module holds
     """
     module_name, _, path = reference.partition(":")
     if not module_name or not path:
-        raise typer.BadParameter(f"{reference!r} is not of the form package.module:name.")
+        raise RefusedArgumentError(f"{reference!r} is not of the form package.module:name.")
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
@@ -37,10 +37,10 @@ def load(reference: str) -> Any:  # Any: whatever the user's module holds
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
             raise  # the module is there, and something that it imports is not
-        raise typer.BadParameter(
+        raise RefusedArgumentError(
             f"The module {error.name!r} of {reference!r} was not found. Run the command where it can be imported."
         ) from error
     try:
         return reduce(getattr, path.split("."), module)
     except AttributeError as error:
-        raise typer.BadParameter(f"{reference!r} names nothing: {error}.") from error
+        raise RefusedArgumentError(f"{reference!r} names nothing: {error}.") from error

@@ -7,7 +7,8 @@ import typer
 from sqlalchemy_vecsearch.cli import references
 from sqlalchemy_vecsearch.cli.database import DatabaseUrl, connected
 from sqlalchemy_vecsearch.cli.exit_codes import NEEDS_ATTENTION
-from sqlalchemy_vecsearch.cli.output import AsJson, console_for, print_json
+from sqlalchemy_vecsearch.cli.output import AsJson, console_for, print_json, questions_shown
+from sqlalchemy_vecsearch.cli.questions import QuestionsFile, read_questions
 from sqlalchemy_vecsearch.cli.recall import EmbeddingColumn, Neighbours, SampleSize
 
 __all__ = ["tune"]
@@ -20,17 +21,22 @@ def tune(
     target: Annotated[float, typer.Option(min=0, max=1, help="The recall to reach.")] = 0.95,
     k: Neighbours = 10,
     sample: SampleSize = 100,
+    questions: QuestionsFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Find the smallest ef_search (HNSW) or probes (IVFFlat) whose recall reaches a target.
+    """Find the least search effort that reaches a recall.
 
-    It changes nothing. Exit code 3 says that no value reaches it: then rebuild the index with a larger m or more lists.
+    The effort is ef_search for HNSW, probes for IVFFlat. It changes nothing. Exit code 3 says that no value reaches it:
+    then rebuild the index with a larger m or more lists.
     """
     from sqlalchemy_vecsearch.measuring.tuning import tune as search_frontier
 
     embedding = references.load(column)
-    with connected(url) as connection:
-        found = search_frontier(connection, embedding, target=target, k=k, sample=sample)
+    with connected(url) as connection, questions_shown() as progress:
+        asked = None if questions is None else read_questions(questions)
+        found = search_frontier(
+            connection, embedding, target=target, k=k, sample=sample, questions=asked, progress=progress
+        )
     if as_json:
         print_json(found)
     console = console_for(as_json=as_json)

@@ -7,11 +7,11 @@ __all__ = ["why_waiting"]
 
 
 def why_waiting(*, url: DatabaseUrl, as_json: AsJson = False) -> None:
-    """Show every session that waits for a lock, and who holds it: process, application, state, age and query.
+    """Show who waits for a lock, and who holds it.
 
-    It changes nothing and ends nothing.
+    Each session is shown with its process, application, state, age and query. It changes nothing and ends nothing.
     """
-    from alembic_ops.health import waiting_sessions
+    from sqlalchemy_vecsearch.observing.waits import waiting_sessions
 
     with connected(url) as connection:
         waiting = waiting_sessions(connection)
@@ -19,8 +19,8 @@ def why_waiting(*, url: DatabaseUrl, as_json: AsJson = False) -> None:
         print_json(waiting)
     console = console_for(as_json=as_json)
     for one in waiting:
-        console.print(one.session.describe(), soft_wrap=True, markup=False)
+        console.print(one.session.describe(), markup=False)
         for blocker in one.blockers:
-            console.print(f"    waits for {blocker.describe()}", soft_wrap=True, markup=False)
+            console.print(f"    waits for {blocker.describe()}", markup=False)
     if not waiting:
-        console.print("No session waits for a lock.", soft_wrap=True)
+        console.print("No session waits for a lock.")

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["DIMENSIONS", "Embedder"]
+__all__ = ["DIMENSIONS", "MODEL", "Embedder"]
 
 DIMENSIONS: Final = 256
+MODEL: Final = "wordllama-256"  # what the column of the models declares, and its rows keep
 
 _BATCH: Final = 256
 

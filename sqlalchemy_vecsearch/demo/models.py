@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sqlalchemy import text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from sqlalchemy_vecsearch import HNSW, embedding_column
@@ -24,5 +25,10 @@ class Document(Base):
     name: Mapped[str] = mapped_column(unique=True)
     docstring: Mapped[str]
     embedding: Mapped[list[float]] = embedding_column(
-        256, metric="cosine", index=HNSW(m=24, ef_construction=128), model="wordllama-256", load="deferred"
+        256,
+        metric="cosine",
+        index=HNSW(m=24, ef_construction=128),
+        source=text(r"name || ': ' || split_part(docstring, E'\n\n', 1)"),
+        model="wordllama-256",
+        load="deferred",
     )

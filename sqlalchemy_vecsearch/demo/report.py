@@ -8,9 +8,9 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from sqlalchemy_vecsearch.demo.summary import Step
+from sqlalchemy_vecsearch.progress import counting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -58,11 +58,11 @@ class Report:
             label: what is counted.
             total: how many there are.
         """
-        columns = (TextColumn("   {task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        shown = self.console.is_terminal and not self.console.quiet
-        with Progress(*columns, console=self.console, disable=not shown) as bar:
-            task = bar.add_task(label, total=total)
-            yield lambda count: bar.advance(task, count)
+        if not self.console.is_terminal or self.console.quiet:
+            yield lambda count: None  # noqa: ARG005  # nobody looks
+            return
+        with counting(f"   {label}", total, unit=label, console=self.console) as advance:
+            yield advance
 
 
 def show_summary(console: Console, summary: Summary) -> None:
@@ -74,13 +74,14 @@ def show_summary(console: Console, summary: Summary) -> None:
 
 def summary_lines(summary: Summary) -> list[str]:
     """Return what a run found out in a few lines."""
-    rebuild = summary.rebuild
+    rebuild, fresh = summary.rebuild, summary.fresh
     origin = "reused" if summary.reused else "embedded and loaded"
     way = "through" if summary.plan.index_served else "NOT through"
     memory = f", {summary.peak_memory_megabytes} MB of memory" if summary.peak_memory_megabytes else ""
     return [
-        f"{summary.texts:,} texts {origin}, {len(summary.answered)} searches answered {way} the index {rebuild.index}",
+        f"{summary.texts:,} texts {origin}, {len(summary.answered)} searches answered {way} {rebuild.index}",
         f"{rebuild.searches:,} searches while the index was rebuilt, {rebuild.failed or 'none'} of them failed",
+        f"{fresh.edited} texts edited by plain SQL, found by what they say {fresh.seconds_to_find:.1f} s later",
         f"{summary.seconds:.1f} s in all{memory}",
         f"the code: {Path(__file__).parent}",
     ]

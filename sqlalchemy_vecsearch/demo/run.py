@@ -10,18 +10,20 @@ from typing import TYPE_CHECKING, Final
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine, func, select, text
+from sqlalchemy import create_engine, func, select, text, update
 from sqlalchemy.orm import Session
 
-from sqlalchemy_vecsearch import explain
+from sqlalchemy_vecsearch import embedder, explain, source_hash
 from sqlalchemy_vecsearch.demo.corpus import read_entries
-from sqlalchemy_vecsearch.demo.embedder import Embedder
+from sqlalchemy_vecsearch.demo.embedder import DIMENSIONS, MODEL, Embedder
+from sqlalchemy_vecsearch.demo.freshness import EDITED, NEWS, edit_and_search
 from sqlalchemy_vecsearch.demo.memory import peak_memory_megabytes
 from sqlalchemy_vecsearch.demo.models import Document
 from sqlalchemy_vecsearch.demo.rebuild import BackgroundSearches
+from sqlalchemy_vecsearch.demo.reembedding import reembed_while_used
 from sqlalchemy_vecsearch.demo.searching import QUESTIONS, answer, search
 from sqlalchemy_vecsearch.demo.server import start
-from sqlalchemy_vecsearch.demo.summary import Answered, Plan, Rebuild, Summary
+from sqlalchemy_vecsearch.demo.summary import Answered, Fresh, Plan, Rebuild, Reembedded, Summary
 from sqlalchemy_vecsearch.loading import copy_rows
 
 if TYPE_CHECKING:
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from sqlalchemy_vecsearch.demo.corpus import Entry
     from sqlalchemy_vecsearch.demo.report import Report
     from sqlalchemy_vecsearch.demo.server import DemoServer
+    from sqlalchemy_vecsearch.embedding.journal import SwitchMode
+    from sqlalchemy_vecsearch.embedding.stale import Census
 
 __all__ = ["Demo", "run_demo"]
 
@@ -43,13 +47,17 @@ _ANSWERS_SHOWN: Final = 5
 _RESTRICTED_ANSWERS_SHOWN: Final = 3
 
 
-def run_demo(directory: Path, report: Report, *, port: int | None = None) -> tuple[DemoServer, Summary]:
+def run_demo(
+    directory: Path, report: Report, *, port: int | None = None, reembed: SwitchMode | None = None
+) -> tuple[DemoServer, Summary]:
     """Run the whole demo; the server, which the caller stops, and the summary come back.
 
     Args:
         directory: for the data of an embedded server.
         report: prints the steps.
         port: for an embedded server; None takes one that is free.
+        reembed: how searches are switched of a table that gets another embedding model while it is used, None for no
+            such step.
 
     Raises:
         DemoError: the directory, the disk, the port or this Python is not usable.
@@ -67,6 +75,8 @@ def run_demo(directory: Path, report: Report, *, port: int | None = None) -> tup
         answered = demo.answer_questions()
         plan = demo.prove_the_index()
         rebuild = demo.rebuild_while_searching()
+        fresh = demo.follow_the_texts()
+        reembedded = None if reembed is None else demo.change_the_model(reembed)
         demo.engine.dispose()
     except BaseException:
         server.stop()
@@ -76,7 +86,7 @@ def run_demo(directory: Path, report: Report, *, port: int | None = None) -> tup
         python=platform.python_version(),
         postgres=server.postgres_version,
         pgvector=server.pgvector_version,
-        url=server.url,
+        url=server.shown_url,
         directory=None if server.directory is None else str(server.directory),
         texts=texts,
         reused=reused,
@@ -84,6 +94,8 @@ def run_demo(directory: Path, report: Report, *, port: int | None = None) -> tup
         answered=answered,
         plan=plan,
         rebuild=rebuild,
+        fresh=fresh,
+        reembedded=reembedded,
         seconds=round(perf_counter() - begin, 3),
         peak_memory_megabytes=peak_memory_megabytes(),
     )
@@ -102,6 +114,7 @@ class Demo:
         self.report = report
         self.engine = create_engine(server.url)
         self.embedder = Embedder()
+        embedder(MODEL, dimensions=DIMENSIONS, batch_size=256)(self.embedder.embed)  # as the column declares it
         self.questions = self.embedder.embed([question.text for question in QUESTIONS])
         self.migrations = Config(Path(__file__).with_name("alembic.ini"))
         self.migrations.attributes["url"] = server.url
@@ -150,6 +163,7 @@ class Demo:
             with BackgroundSearches(self.engine, list(self.questions)) as searches:
                 if self._revision() == REBUILT:  # by an earlier run: go back first, in the same way
                     command.downgrade(self.migrations, INDEXED)
+                    before = self._parameters()
                 command.upgrade(self.migrations, REBUILT)
             seconds = perf_counter() - begin
         rebuild = Rebuild(
@@ -165,6 +179,20 @@ class Demo:
         )
         self._show_rebuild(rebuild)
         return rebuild
+
+    def follow_the_texts(self) -> Fresh:
+        """Edit texts by plain SQL while a worker follows them, and search for what they say now."""
+        with self.report.step(f"Edit {EDITED} docstrings by SQL while a worker follows"):
+            fresh = edit_and_search(self.engine, self.embedder.embed([NEWS])[0])
+            self._show_fresh(fresh)
+        return fresh
+
+    def change_the_model(self, mode: SwitchMode) -> Reembedded:
+        """Change the embedding model of a table that is written and searched all the time."""
+        with self.report.step("Change the embedding model while the app runs"):
+            found = reembed_while_used(self.engine, self.embedder, self.report, mode)
+            self._show_reembedded(found)
+        return found
 
     def _read(self) -> list[Entry]:
         with self.report.step("Read the docstrings of Python's standard library"):
@@ -188,6 +216,13 @@ class Demo:
         with self.report.step("Load them: binary COPY"), self.report.progress("rows", len(entries)) as advance:
             with self.engine.begin() as connection:
                 loaded = copy_rows(connection, Document, columns)
+                connection.execute(
+                    update(Document).values(
+                        embedding_source_hash=source_hash(Document.embedding),
+                        embedding_model=MODEL,
+                        embedded_at=func.now(),
+                    )
+                )
                 connection.execute(text("ANALYZE document"))
             advance(loaded)
 
@@ -223,6 +258,37 @@ class Demo:
         )
         for error in rebuild.errors:
             self.report.say(error, style="red")
+
+    def _show_fresh(self, fresh: Fresh) -> None:
+        for when, counted in (
+            ("before", fresh.before),
+            ("edited", fresh.during),
+            ("followed", fresh.after),
+            ("edits undone", fresh.restored),
+        ):
+            self.report.say(f"{when:<12}  {_census_in_words(counted)}")
+        self.report.say(
+            f'"{fresh.question}": {fresh.found_before}, then {fresh.found_after} of ten answers are edited',
+            style="cyan",
+        )
+        self.report.say(f"  after {fresh.seconds_to_find:.2f} s; all embedded after {fresh.seconds:.2f} s")
+
+    def _show_reembedded(self, found: Reembedded) -> None:
+        for line in (
+            f"{found.writes:,} writes and {found.searches:,} searches meanwhile, {found.failed} failed",
+            f"questions by {', '.join(found.models)}",
+            f"{found.lost_updates} updates lost, {found.wrong_vectors} vectors that are not those of their texts",
+            f"99 of 100 writes take {found.write_p99_usual} ms and took {found.write_p99_during} ms meanwhile",
+            f"the longest lock was {found.lock_milliseconds} ms",
+        ):
+            self.report.say(line)
+        for error in found.errors:
+            self.report.say(error, style="red")
+
+
+def _census_in_words(counted: Census) -> str:
+    made = ", ".join(f"{model} {rows:,}" for model, rows in sorted(counted.by_model.items()))
+    return f"{made}; pending {counted.pending:,}, failed {counted.failed:,}, unknown {counted.without_provenance:,}"
 
 
 def _words(parameters: dict[str, int]) -> str:

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import NullPool, create_engine, make_url, text
+from sqlalchemy.exc import DBAPIError
 
 from sqlalchemy_vecsearch.demo.errors import DemoError
 from sqlalchemy_vecsearch.testing import remove_server_directory, start_embedded_server, start_server
 from sqlalchemy_vecsearch.testing.installations import installations
+from sqlalchemy_vecsearch.urls import driver_sentence, parsed_url, shown_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +27,9 @@ DATABASE: Final = "vecsearch_demo"
 URL_VARIABLE: Final = "VECSEARCH_TEST_URL"
 
 _NEEDED_BYTES: Final = 300 * 2**20  # measured: 130 MB after two runs, write-ahead log included
+_EXISTS: Final = (
+    f"SELECT FROM pg_catalog.pg_database d WHERE d.datname OPERATOR(pg_catalog.=) CAST('{DATABASE}' AS pg_catalog.name)"
+)
 _OURS: Final = "password"  # the file that every directory of an embedded server holds
 
 
@@ -37,6 +42,7 @@ class DemoServer:
         postgres_version: such as "18.6".
         pgvector_version: such as "0.8.6".
         url: of the demo's database, password included.
+        shown_url: the same for people: with the password of a server that we started, without that of a given one.
         directory: where an embedded server keeps its data, None for another one.
         stop: takes the server away if we started it; its data stays.
     """
@@ -45,6 +51,7 @@ class DemoServer:
     postgres_version: str
     pgvector_version: str
     url: str = field(repr=False)
+    shown_url: str = field(repr=False)
     directory: Path | None
     stop: Callable[[], None] = field(repr=False)
 
@@ -84,11 +91,14 @@ def start(directory: Path, *, port: int | None = None) -> DemoServer:
         versions = (embedded.postgres_version, embedded.pgvector_version)
         kept, stop = directory, embedded.stop
     create_database(url.render_as_string(hide_password=False))
+    url = url.set(database=DATABASE)
+    whole = url.render_as_string(hide_password=False)
     return DemoServer(
         origin=origin,
         postgres_version=versions[0],
         pgvector_version=versions[1],
-        url=url.set(database=DATABASE).render_as_string(hide_password=False),
+        url=whole,
+        shown_url=shown_url(url) if os.environ.get(URL_VARIABLE) else whole,
         directory=kept,
         stop=stop,
     )
@@ -109,10 +119,7 @@ def reset(directory: Path) -> None:
 
 def create_database(url: str) -> None:
     """Create the demo's database on a server, unless an earlier run did."""
-    engine = create_engine(url, poolclass=NullPool)
-    with engine.connect() as connection:
-        exists = connection.scalar(text("SELECT 1 FROM pg_database WHERE datname = :name"), {"name": DATABASE})
-    if not exists:
+    if not _execute(url, _EXISTS):
         _execute(url, f"CREATE DATABASE {DATABASE}")
 
 
@@ -192,10 +199,19 @@ def require_free(port: int) -> None:
             ) from error
 
 
-def _execute(url: str, statement: str) -> None:
-    engine = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
-    with engine.connect() as connection:
-        connection.execute(text(statement))
+def _execute(url: str, statement: str) -> int:
+    """Run a statement outside a transaction, and return how many rows it has."""
+    given = parsed_url(url, setting=f"{URL_VARIABLE}=").set(drivername="postgresql+psycopg")
+    engine = create_engine(given, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    try:
+        with engine.connect() as connection:
+            return connection.execute(text(statement)).rowcount
+    except DBAPIError as error:
+        raise DemoError(
+            f"The server at '{shown_url(given)}' cannot hold the demo. "
+            f"The driver said: {driver_sentence(error.orig, given)} "
+            f"Name a server that you may create databases on by {URL_VARIABLE}, or none for one of the demo's own."
+        ) from error
 
 
 def _unusable(directory: Path, reason: str) -> DemoError:

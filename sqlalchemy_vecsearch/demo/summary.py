@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-__all__ = ["Answer", "Answered", "Plan", "Rebuild", "Step", "Summary"]
+if TYPE_CHECKING:
+    from sqlalchemy_vecsearch.embedding.stale import Census
+
+__all__ = ["Answer", "Answered", "Fresh", "Plan", "Rebuild", "Step", "Summary"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +67,64 @@ class Rebuild:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Fresh:
+    """What searches saw of texts that were edited by plain SQL while a worker followed.
+
+    `found_before` and `found_after` count the answers to `question` that are edited rows, of ten; `seconds_to_find`
+    tells when all were, `seconds` when the last vector was written. The census is that `before` the edits, `during`
+    their transaction, `after` the worker, and when the edits were undone and followed in the same way (`restored`).
+    """
+
+    question: str
+    edited: int
+    found_before: int
+    found_after: int
+    seconds_to_find: float
+    seconds: float
+    before: Census
+    during: Census
+    after: Census
+    restored: Census
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the new texts were found and every vector is that of its text."""
+        return self.found_after > self.found_before and not (self.after.pending or self.restored.pending)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reembedded:
+    """What an application saw of a change of its embedding model, from 64 numbers to 256, back, and on.
+
+    `models` are those that questions were embedded by, in their order; `wrong_vectors` counts rows at the end whose new
+    vector is not that of their text, `lost_updates` those that do not say what was written last. The times are in
+    milliseconds: for the longest lock that stops everybody (0 by the pointer, which takes none), of all of the first
+    `op.swap_embedding`, and the 99th percentile of the writes of `usual` seconds, just before the change and just after
+    it, and of those `during` all of it.
+    """
+
+    mode: str
+    rows: int
+    writes: int
+    searches: int
+    failed: int
+    errors: list[str]
+    models: list[str]
+    wrong_vectors: int
+    lost_updates: int
+    lock_milliseconds: float
+    swap_milliseconds: float
+    write_p99_usual: float
+    write_p99_during: float
+    seconds: float
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether no request failed, no update was lost, and every vector is that of its text."""
+        return not (self.failed or self.wrong_vectors or self.lost_updates)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
     """A whole run.
 
@@ -82,10 +144,16 @@ class Summary:
     answered: list[Answered]
     plan: Plan
     rebuild: Rebuild
+    fresh: Fresh
+    reembedded: Reembedded | None
     seconds: float
     peak_memory_megabytes: int | None
 
     @property
     def succeeded(self) -> bool:
-        """Whether the index served the searches and none of them failed during the rebuild."""
-        return self.plan.index_served and self.rebuild.failed == 0
+        """Whether the index served the searches, none failed during the rebuild, and edited texts were found.
+
+        Where the model was changed, that has to have gone unnoticed, too.
+        """
+        unnoticed = self.reembedded is None or self.reembedded.succeeded
+        return self.plan.index_served and self.rebuild.failed == 0 and self.fresh.succeeded and unnoticed

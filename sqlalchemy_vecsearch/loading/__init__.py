@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from sqlalchemy_vecsearch.loading.copying import acopy_rows, copy_rows
+from sqlalchemy_vecsearch.loading.copy_rows import acopy_rows, copy_rows
 
 __all__ = ["acopy_rows", "copy_rows"]

@@ -1,189 +1,287 @@
-"""The values of a row in the form that a binary COPY of each driver takes."""
+"""The values of a batch in the binary form of their columns, as far as they say exactly what is stored."""
 
 from __future__ import annotations
 
-import ipaddress
-import math
-import operator
-import uuid
-from collections.abc import Callable, Mapping, Sequence
-from decimal import Decimal
+from dataclasses import dataclass
+from types import NoneType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.types import Boolean, Enum, TypeDecorator
 
+from sqlalchemy_vecsearch.loading.binary_format import (
+    RANGES,
+    ArrayForm,
+    BinaryForm,
+    Encoded,
+    MultirangeForm,
+    RangeForm,
+    blocks,
+    variable,
+    with_nulls,
+)
+from sqlalchemy_vecsearch.loading.builtin_types import enum_form, scalar_form
+from sqlalchemy_vecsearch.loading.errors import refused_row
+from sqlalchemy_vecsearch.loading.vector_forms import UnfitVectorError, vector_form
 from sqlalchemy_vecsearch.types import BIT
-from sqlalchemy_vecsearch.types.bit_values import bits_binary
 from sqlalchemy_vecsearch.types.decorators import before_sending
-from sqlalchemy_vecsearch.types.dense_values import checked_dense
-from sqlalchemy_vecsearch.types.sparse_values import checked_sparse
-from sqlalchemy_vecsearch.types.wire import halfvec_binary, sparse_binary, vector_binary
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from decimal import Decimal
+
+    from numpy.typing import NDArray
     from sqlalchemy import Column
     from sqlalchemy.engine import Dialect
 
     from sqlalchemy_vecsearch.loading.target import CopyTarget, ServerColumn
 
-__all__ = ["Encoder", "encoders"]
+__all__ = [
+    "ColumnEncoder",
+    "DriverForms",
+    "UnfitValueError",
+    "binary_form",
+    "count_of",
+    "encoded",
+    "encoder_of",
+    "plain_values",
+    "text_encoder",
+]
 
-_SINGLE_LIMIT: Final = 3.4028235677973366e38  # half a step beyond the largest float32, which is where infinity begins
-
-Encoder: TypeAlias = Callable[[Any], Any]  # any value of the caller to any value of the driver
-
-
-def _exact_integer(limit: int) -> Encoder:
-    """Return the encoder of integers from -limit up to limit; psycopg would keep the low bits of a larger one."""
-
-    def encode(value: Any) -> int:
-        number = operator.index(value)
-        if not -limit <= number < limit:
-            raise OverflowError(f"{number} is not between {-limit} and {limit - 1}")
-        return number
-
-    return encode
+Values: TypeAlias = Any  # a sequence of the values of one column, or an array of numpy or scipy with a row for each
 
 
-def _exact_single(value: Any) -> float:
-    """Return a float; psycopg would turn one beyond single precision into infinity."""
-    number = float(value)
-    if _SINGLE_LIMIT < abs(number) < math.inf:
-        raise OverflowError(f"{number} is beyond single precision")
-    return number
+_WRAPPED_TYPES: Final = frozenset({"json", "jsonb", "bytea"})
 
 
-def _exact_decimal(value: Any) -> Decimal:
-    return value if isinstance(value, Decimal) else Decimal(str(value))
+class UnfitValueError(Exception):
+    """A value has a class that the server has to convert, or to refuse.
+
+    Attributes:
+        column: the name of its column.
+    """
+
+    def __init__(self, column: str) -> None:
+        super().__init__(column)
+        self.column = column
 
 
-def _exact_uuid(value: Any) -> uuid.UUID:
-    return value if isinstance(value, uuid.UUID) else uuid.UUID(str(value))
+@dataclass(frozen=True, slots=True)
+class DriverForms:
+    """What the drivers do differently, so that a COPY stores what their INSERT would.
+
+    Attributes:
+        encoding: Python's name of the client encoding.
+        of_float: what becomes of a float for a numeric.
+        arrays_of_one_class: whether elements of several classes are refused.
+        unwrap: for each class that a type of SQLAlchemy wraps values in, what gives text or bytes.
+    """
+
+    encoding: str
+    of_float: Callable[[float], Decimal]
+    arrays_of_one_class: bool
+    unwrap: dict[type, Callable[[Any], Any]]
 
 
-def _exact_text(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    raise TypeError(f"expected a str, not {value!r}")
+@dataclass(frozen=True, slots=True)
+class ColumnEncoder:
+    """How the values of one column are encoded.
+
+    Attributes:
+        name: its name.
+        process: what the declared type does to a value first, None where it does nothing.
+        form: the binary form of its type.
+        spared: the classes of values that the declared type leaves as they are.
+        unwrap: as in `DriverForms`.
+        takes_lists: whether an array is a value of it.
+        is_enum: whether the declared type is SQLAlchemy's ``Enum``.
+    """
+
+    name: str
+    process: Callable[[Any], Any] | None
+    form: BinaryForm
+    spared: frozenset[type]
+    unwrap: dict[type, Callable[[Any], Any]]
+    takes_lists: bool = False
+    is_enum: bool = False
+
+    def encode(self, values: Values) -> Encoded:
+        """Return the values.
+
+        Raises:
+            UnfitValueError: one has to be converted.
+            UnfitVectorError: one is no vector that the column holds.
+        """
+        if hasattr(values, "shape"):
+            encoded = self._whole(values)
+            if encoded is not None:
+                return encoded
+        values = plain_values(values)
+        if self.takes_lists and any(map(_holds_arrays, values)):
+            values = list(map(_listed, values))
+        classes = set(map(type, values))
+        if self.process is not None and not classes <= self.spared:
+            values = self._processed(values)
+            classes = set(map(type, values))
+        return self._encoded(values, classes)
+
+    def _encoded(self, values: Sequence[Any], classes: set[type]) -> Encoded:
+        if NoneType not in classes:
+            return self._fitting(self.form.encode(values, classes))
+        present = [value for value in values if value is not None]
+        if not present:
+            return with_nulls(variable(()), values)
+        try:
+            return with_nulls(self._fitting(self.form.encode(present, classes - {NoneType})), values)
+        except UnfitVectorError as error:
+            positions = [number for number, value in enumerate(values) if value is not None]
+            raise UnfitVectorError(positions[error.position], error.error) from error.error
+
+    def _fitting(self, encoded: Encoded | None) -> Encoded:
+        if encoded is None:
+            raise UnfitValueError(self.name)
+        return encoded
+
+    def _whole(self, values: Any) -> Encoded | None:  # an array of numpy or scipy
+        if self.process is not None and not self.spared:
+            return None
+        if isinstance(values, np.ndarray) and (np.ma.is_masked(values) or values.dtype.kind == "O"):
+            return None
+        if isinstance(values, np.ndarray) and values.dtype.kind in "mM":
+            return self._times(values)
+        return self.form.encode_array(values)
+
+    def _times(self, values: NDArray[Any]) -> Encoded | None:
+        missing = np.isnat(np.asarray(values))
+        if not missing.any():
+            return self.form.encode_array(values)
+        present = None if missing.all() else self.form.encode_array(values[~missing])
+        return None if present is None else with_nulls(present, [None if lacks else 0 for lacks in missing.tolist()])
+
+    def _processed(self, values: Sequence[Any]) -> Sequence[Any]:
+        assert self.process is not None
+        try:
+            if self.is_enum:
+                return _by_object(self.process, values)
+            if self.unwrap:  # at once, because the garbage collector would look at wrappers that stay
+                return [self.unwrap.get(type(value), _itself)(value) for value in map(self.process, values)]
+            return list(map(self.process, values))
+        except Exception as error:  # whatever a type of the application raises; an INSERT names the row
+            raise UnfitValueError(self.name) from error
 
 
-def _exact_address(value: Any) -> Any:  # an address, or an interface where there is a prefix
-    if isinstance(value, str):
-        return ipaddress.ip_interface(value) if "/" in value else ipaddress.ip_address(value)
-    return value
+def _by_object(process: Callable[[Any], Any], values: Sequence[Any]) -> Sequence[Any]:
+    """Return what becomes of the values of an enumeration, which are few objects."""
+    found = {identity: process(value) for identity, value in {id(value): value for value in values}.items()}
+    return [found[id(value)] for value in values]
 
 
-def _each(encode: Encoder) -> Encoder:
-    """Return the encoder of an array whose elements have this one."""
-
-    def encode_all(value: Any) -> Any:
-        if isinstance(value, (list, tuple, np.ndarray)):
-            return [encode_all(element) for element in value]
-        return None if value is None else encode(value)
-
-    return encode_all
-
-
-def _bounds(check: Encoder) -> Encoder:
-    """Return the encoder of ranges and multiranges of integers, whose bounds psycopg would cut off, too."""
-
-    def encode(value: Any) -> Any:
-        for part in [value] if hasattr(value, "isempty") else value:
-            for bound in (part.lower, part.upper):
-                if bound is not None:
-                    check(bound)
-        return value
-
-    return encode
+def encoder_of(column: Column[Any], server: ServerColumn, dialect: Dialect, forms: DriverForms) -> ColumnEncoder | None:
+    """Return the encoder of a column, None where its type has no binary form of ours."""
+    form = binary_form(server, forms)
+    if form is None:
+        return None
+    if server.is_vector:
+        process = _of_decorator(column, dialect)
+    else:
+        process = column.type.dialect_impl(dialect).bind_processor(dialect)
+    checks_only = type(column.type).bind_processor is Boolean.bind_processor
+    spared: frozenset[type] = (
+        frozenset({bool, NoneType}) if checks_only and not isinstance(column.type, TypeDecorator) else frozenset()
+    )
+    unwrap = forms.unwrap if server.type_name in _WRAPPED_TYPES else {}
+    is_enum = type(column.type).bind_processor is Enum.bind_processor
+    return ColumnEncoder(server.name, process, form, spared, unwrap, server.element is not None, is_enum)
 
 
-# A binary COPY applies no cast, so a value has exactly the class that the type of the column is sent from.
-_EXACT: Final[Mapping[str, Encoder]] = {
-    "int2": _exact_integer(2**15),
-    "int4": _exact_integer(2**31),
-    "int8": _exact_integer(2**63),
-    "float4": _exact_single,
-    "float8": float,
-    "numeric": _exact_decimal,
-    "uuid": _exact_uuid,
-    "text": _exact_text,
-    "varchar": _exact_text,
-    "bpchar": _exact_text,
-    "inet": _exact_address,
-    "cidr": ipaddress.ip_network,
-    "int4range": _bounds(_exact_integer(2**31)),
-    "int8range": _bounds(_exact_integer(2**63)),
-    "int4multirange": _bounds(_exact_integer(2**31)),
-    "int8multirange": _bounds(_exact_integer(2**63)),
-}
+def text_encoder(column: Column[Any], name: str, dialect: Dialect, forms: DriverForms) -> ColumnEncoder:
+    """Return the encoder of a column whose texts the server casts."""
+    process = column.type.dialect_impl(dialect).bind_processor(dialect)
+    return ColumnEncoder(name, process, enum_form(forms.encoding), frozenset(), {})
 
 
-_CUT_OFF_BY_ASYNCPG: Final = frozenset({"int2", "int4", "int8"})  # 1.5 would be stored as 1; it checks the others
+def binary_form(server: ServerColumn, forms: DriverForms) -> BinaryForm | None:
+    """Return the binary form of a column's type, None where we have none."""
+    vector = vector_form(server)
+    if vector is not None or server.is_enum:
+        return vector or enum_form(forms.encoding)
+    element = server.element
+    if element is not None:
+        form = None if element.is_domain else _scalar(element.name, forms, is_enum=element.is_enum)
+        return None if form is None else ArrayForm(form, element.oid, forms.arrays_of_one_class)
+    name = server.type_name
+    bound = RANGES.get(name.replace("multirange", "range"))
+    if bound is None:
+        return _scalar(name, forms)
+    range_form = RangeForm(_existing(_scalar(bound, forms)))
+    return MultirangeForm(range_form) if name.endswith("multirange") else range_form
 
 
-def encoders(target: CopyTarget, dialect: Dialect, texts: Sequence[Encoder | None]) -> list[Encoder | None]:
-    """Return the encoder of each column, None where values are sent as they are.
+def encoded(
+    target: CopyTarget, encoders: Sequence[ColumnEncoder], values: Sequence[Values], first: int
+) -> Iterator[bytes]:
+    """Return a batch in the binary COPY format: nothing can be wrong with it once the blocks are asked for.
 
     Args:
-        target: the columns.
-        dialect: that of the connection.
-        texts: for each column what makes the text of a value that the server casts, None where no text is sent.
+        target: where the rows go.
+        encoders: one for each column.
+        values: those of each column.
+        first: the number of the first row, for errors.
+
+    Raises:
+        UnfitValueError: a value has to be converted.
+        LoadingValueError: a vector is none that its column holds.
     """
-    return [
-        _encoder(column, server, dialect) if text is None else _after(_processor(column, dialect), text)
-        for column, server, text in zip(target.declared, target.server, texts, strict=True)
-    ]
+    columns: list[Encoded] = []
+    for encoder, given in zip(encoders, values, strict=True):
+        try:
+            columns.append(encoder.encode(given))
+        except UnfitVectorError as error:
+            raise refused_row(target, first + error.position, encoder.name, error.error) from error.error
+    return blocks(columns, count_of(values[0]))
 
 
-def _encoder(column: Column[Any], server: ServerColumn, dialect: Dialect) -> Encoder | None:
-    vector = _vector_encoder(server)
-    if vector is not None:
-        return _after_decorator(column, dialect, vector)
-    process = _processor(column, dialect)
-    exact = _exact(server)
-    if dialect.driver != "psycopg" and server.type_name.removeprefix("_") not in _CUT_OFF_BY_ASYNCPG:
-        return process
-    return process if exact is None else _after(process, exact)
+def count_of(values: Values) -> int:
+    """Return how many values a column has; a sparse array of scipy has no len()."""
+    return int(values.shape[0]) if hasattr(values, "shape") else len(values)
 
 
-def _processor(column: Column[Any], dialect: Dialect) -> Encoder | None:
-    return column.type.dialect_impl(dialect).bind_processor(dialect)
+def plain_values(values: Values) -> Sequence[Any]:
+    """Return the values one by one: Python's numbers for an array of one axis, rows for one of two."""
+    if isinstance(values, (list, tuple)):
+        return values
+    if isinstance(values, np.ndarray):
+        plain: list[Any] = values.tolist() if values.ndim == 1 else list(values)
+        return plain
+    return [values[row : row + 1] for row in range(values.shape[0])] if hasattr(values, "tocsr") else list(values)
 
 
-def _exact(server: ServerColumn) -> Encoder | None:
-    if server.is_enum:
-        return _exact_text
-    found = _EXACT.get(server.type_name.removeprefix("_"))
-    return _each(found) if found is not None and server.type_name.startswith("_") else found
+def _scalar(name: str, forms: DriverForms, *, is_enum: bool = False) -> BinaryForm | None:
+    return enum_form(forms.encoding) if is_enum else scalar_form(name, forms.encoding, forms.of_float)
 
 
-def _after(process: Encoder | None, encode: Encoder) -> Encoder:
-    """Return both in turn, and None for None."""
-
-    def both(value: Any) -> Any:
-        processed = value if process is None else process(value)
-        return None if processed is None else encode(processed)
-
-    return both
+def _existing(form: BinaryForm | None) -> BinaryForm:
+    assert form is not None
+    return form
 
 
-def _vector_encoder(server: ServerColumn) -> Encoder | None:
-    dimensions, name = server.dimensions, server.name
-    if server.is_dense:
-        half = server.type_name == "halfvec"
-        send: Encoder = halfvec_binary if half else vector_binary
-        return lambda value: None if value is None else send(checked_dense(value, dimensions, name, half=half))
-    if server.is_sparse:
-        return lambda value: None if value is None else sparse_binary(checked_sparse(value, dimensions, name))
-    if server.is_bits:
-        return lambda value: None if value is None else bits_binary(value, dimensions, name)
-    return None
-
-
-def _after_decorator(column: Column[Any], dialect: Dialect, encode: Encoder) -> Encoder:
-    """Let a TypeDecorator of the application turn its value into a vector first."""
+def _of_decorator(column: Column[Any], dialect: Dialect) -> Callable[[Any], Any] | None:
+    """Return what a TypeDecorator of the application does to make a vector of a value."""
     decorator = column.type
     if not isinstance(decorator, TypeDecorator) or isinstance(decorator, BIT):
-        return encode
-    prepare = before_sending(decorator, dialect)
-    return lambda value: encode(prepare(value))
+        return None
+    return before_sending(decorator, dialect)
+
+
+def _holds_arrays(value: Any) -> bool:  # a value for an array
+    return isinstance(value, np.ndarray) or (isinstance(value, list) and any(map(_holds_arrays, value[:1])))
+
+
+def _listed(value: Any) -> Any:  # a value for an array: nested lists, or arrays of numpy instead
+    if isinstance(value, np.ndarray):
+        return value.tolist() if value.dtype.kind in "fiub" else list(value)
+    return [_listed(element) for element in value] if isinstance(value, list) else value
+
+
+def _itself(value: Any) -> Any:
+    return value

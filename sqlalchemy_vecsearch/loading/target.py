@@ -6,43 +6,80 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Column, Connection, Table, inspect, text
-from sqlalchemy.dialects.postgresql.base import PGDialect
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Mapper
 
-from sqlalchemy_vecsearch.errors import LoadingError
+from sqlalchemy_vecsearch.errors import LoadingValueError
+from sqlalchemy_vecsearch.loading.errors import refusal_of, refused_load
+from sqlalchemy_vecsearch.quoting import PREPARER, qualified_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from sqlalchemy.sql.compiler import IdentifierPreparer
+    from sqlalchemy import Row
 
-__all__ = ["CopyTarget", "ServerColumn", "columns_by_key", "find_target", "quoted", "table_of"]
-
-# A dialect of its own, because those of the drivers double the percent signs of names.
-QUOTING: Final[IdentifierPreparer] = PGDialect(paramstyle="named").identifier_preparer  # type: ignore[no-untyped-call]  # SQLAlchemy has no annotations there
+__all__ = ["CopyTarget", "ElementType", "ServerColumn", "columns_by_key", "find_target", "table_of"]
 
 _DENSE: Final = frozenset({"vector", "halfvec"})
+_FAILED_BEFORE: Final = "25P02"
+"""Of a transaction in which something else has failed, which is no refusal of the load."""
 
-# A domain is sent as its base type.
+# A domain is sent as its base type; the base of a domain may be a domain.
 _COLUMNS: Final = text(
     """
-SELECT a.attname, t.oid::bigint, t.typname, n.nspname, t.typtype::text,
-       CASE WHEN declared.typtype = 'd' THEN declared.typtypmod ELSE a.atttypmod END AS modifier,
-       a.attgenerated <> '' AS generated, a.attidentity = 'a' AS always_identity,
-       t.oid >= 16384 AND coalesce(element.typtype, t.typtype) = 'b' AS is_extension,
-       row_security_active(a.attrelid) AS has_row_security,
+WITH RECURSIVE based AS (
+    SELECT a.attrelid, a.attnum, a.attname, a.attgenerated, a.attidentity, a.atttypid AS type, a.atttypmod AS modifier
+    FROM pg_catalog.pg_attribute a
+    WHERE a.attrelid OPERATOR(pg_catalog.=)
+          CAST(pg_catalog.to_regclass(CAST(:name AS pg_catalog.text)) AS pg_catalog.oid)
+    AND a.attnum OPERATOR(pg_catalog.>) CAST(0 AS pg_catalog.int2) AND NOT a.attisdropped
+    UNION ALL
+    SELECT b.attrelid, b.attnum, b.attname, b.attgenerated, b.attidentity, d.typbasetype, d.typtypmod
+    FROM based b
+    JOIN pg_catalog.pg_type d ON d.oid OPERATOR(pg_catalog.=) b.type
+    WHERE d.typtype OPERATOR(pg_catalog.=) CAST('d' AS pg_catalog."char")
+)
+SELECT a.attname, CAST(t.oid AS pg_catalog.int8) AS oid, t.typname, n.nspname,
+       CAST(t.typtype AS pg_catalog.text) AS kind, a.modifier,
+       a.attgenerated OPERATOR(pg_catalog.<>) CAST('' AS pg_catalog."char") AS generated,
+       a.attidentity OPERATOR(pg_catalog.=) CAST('a' AS pg_catalog."char") AS always_identity,
+       t.oid OPERATOR(pg_catalog.>=) CAST(16384 AS pg_catalog.oid)
+       AND coalesce(element.typtype, t.typtype) OPERATOR(pg_catalog.=) CAST('b' AS pg_catalog."char") AS is_extension,
+       CAST(element.oid AS pg_catalog.int8) AS element_oid, element.typname AS element_name,
+       CAST(element.typtype AS pg_catalog.text) AS element_kind,
+       pg_catalog.row_security_active(a.attrelid) AS has_row_security,
        EXISTS (
-           SELECT FROM pg_trigger g
-           WHERE g.tgrelid = a.attrelid AND g.tgenabled <> 'D' AND g.tgtype & 4 <> 0 AND g.tgtype & 2 = 0
+           SELECT FROM pg_catalog.pg_trigger g
+           WHERE g.tgrelid OPERATOR(pg_catalog.=) a.attrelid
+           AND g.tgenabled OPERATOR(pg_catalog.<>) CAST('D' AS pg_catalog."char")
+           AND (g.tgtype OPERATOR(pg_catalog.&) CAST(6 AS pg_catalog.int2))
+               OPERATOR(pg_catalog.=) CAST(4 AS pg_catalog.int2)
        ) AS checks_later
-FROM pg_attribute a
-JOIN pg_type declared ON declared.oid = a.atttypid
-JOIN pg_type t ON t.oid = CASE WHEN declared.typtype = 'd' THEN declared.typbasetype ELSE declared.oid END
-LEFT JOIN pg_type element ON element.oid = t.typelem AND t.typlen = -1
-JOIN pg_namespace n ON n.oid = t.typnamespace
-WHERE a.attrelid = to_regclass(:name) AND a.attnum > 0 AND NOT a.attisdropped
+FROM based a
+JOIN pg_catalog.pg_type t ON t.oid OPERATOR(pg_catalog.=) a.type
+AND t.typtype OPERATOR(pg_catalog.<>) CAST('d' AS pg_catalog."char")
+LEFT JOIN pg_catalog.pg_type element ON element.oid OPERATOR(pg_catalog.=) t.typelem
+AND t.typlen OPERATOR(pg_catalog.=) CAST(-1 AS pg_catalog.int2)
+JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) t.typnamespace
 """
 )
+
+
+@dataclass(frozen=True, slots=True)
+class ElementType:
+    """The type of the elements of an array.
+
+    Attributes:
+        oid: its oid.
+        name: its name.
+        is_enum: whether it is an enumeration.
+        is_domain: whether it is a domain.
+    """
+
+    oid: int
+    name: str
+    is_enum: bool
+    is_domain: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +92,9 @@ class ServerColumn:
         type_name: the name of that type, such as ``int4`` or ``vector``.
         type_schema: the schema of that type.
         is_enum: whether it is an enumeration.
+        element: that of an array, None for any other type.
         is_extension: whether it is a type that an extension brings, or an array of one.
         dimensions: the declared dimensions of a vector or length of a bit string, None when it has none.
-        generated: whether the server computes it, so that nobody can write it.
         always_identity: whether it is ``GENERATED ALWAYS AS IDENTITY``.
     """
 
@@ -66,9 +103,9 @@ class ServerColumn:
     type_name: str
     type_schema: str
     is_enum: bool
+    element: ElementType | None
     is_extension: bool
     dimensions: int | None
-    generated: bool
     always_identity: bool
 
     @property
@@ -87,8 +124,8 @@ class ServerColumn:
         return self.type_name == "bit" and self.type_schema == "pg_catalog"
 
     @property
-    def is_encoded(self) -> bool:
-        """Whether its values are sent as the bytes that the receive function of its type reads."""
+    def is_vector(self) -> bool:
+        """Whether its values are checked as vectors are, each with the sentence that fits."""
         return self.is_dense or self.is_sparse or self.is_bits
 
 
@@ -121,26 +158,26 @@ class CopyTarget:
     @property
     def name(self) -> str:
         """The quoted name with the schema."""
-        return quoted(self.schema, self.relation)
+        return qualified_name(self.schema, self.relation)
 
     @property
     def column_list(self) -> str:
         """The quoted names, separated by commas."""
-        return ", ".join(QUOTING.quote(column.name) for column in self.server)
+        return ", ".join(PREPARER.quote(column.name) for column in self.server)
 
 
 def table_of(entity: Any) -> Table:  # a Table, or whatever SQLAlchemy can inspect as a mapped class
     """Return the table of an entity.
 
     Raises:
-        LoadingError: it is no table and no mapped class, or its rows are spread over several tables.
+        LoadingValueError: it is no table and no mapped class, or its rows are spread over several tables.
     """
     if isinstance(entity, Table):
         return entity
     mapper = inspect(entity, raiseerr=False)
     if isinstance(mapper, Mapper) and isinstance(mapper.local_table, Table) and len(mapper.tables) == 1:
         return mapper.local_table
-    raise LoadingError(
+    raise LoadingValueError(
         f"Rows cannot be loaded into {entity!r}. "
         "COPY writes into one table, and this is neither a Table nor a class mapped to exactly one. "
         "Pass the table, or load each table of a joined inheritance in turn."
@@ -164,14 +201,15 @@ def find_target(connection: Connection, table: Table, columns: Iterable[Column[A
     """Return the target with what the catalog says; one statement runs.
 
     Raises:
-        LoadingError: the table, or one of the columns, does not exist or cannot be written.
+        LoadingValueError: the table, or one of the columns, does not exist or cannot be written.
+        LoadingError: the server does not let this user look, as without USAGE on the schema.
     """
     translation = connection.get_execution_options().get("schema_translate_map") or {}
     schema = translation.get(table.schema, table.schema)
-    name = quoted(schema, table.name)
-    known = {row.attname: row for row in connection.execute(_COLUMNS, {"name": name})}
+    name = qualified_name(schema, table.name)
+    known = {row.attname: row for row in _rows_of(connection, table, name)}
     if not known:
-        raise LoadingError(
+        raise LoadingValueError(
             f"There is no table {name} in the database. "
             "Rows are loaded into a table that exists, and the types of its columns decide what is sent. "
             "Run the migration that creates it, or check the search path of the connection."
@@ -189,16 +227,26 @@ def find_target(connection: Connection, table: Table, columns: Iterable[Column[A
     )
 
 
+def _rows_of(connection: Connection, table: Table, name: str) -> Sequence[Row[Any]]:
+    try:
+        return connection.execute(_COLUMNS, {"name": name}).all()
+    except DBAPIError as error:
+        refusal = refusal_of(error)
+        if refusal is None or refusal.sqlstate == _FAILED_BEFORE:
+            raise
+        raise refused_load(table.name, refusal) from refusal.orig
+
+
 def _server_column(column: Column[Any], known: Mapping[str, Any], table_name: str) -> ServerColumn:
     row = known.get(column.name)
     if row is None:
-        raise LoadingError(
+        raise LoadingValueError(
             f"The table {table_name} has no column {column.name!r}. "
             f"It is declared in the model, and the database has {', '.join(map(repr, known))}. "
             "Run the migration that adds the column, or leave it out of the rows."
         )
     if row.generated:
-        raise LoadingError(
+        raise LoadingValueError(
             f"The column {column.name!r} of {table_name} is generated. "
             "The server computes its value from the other columns. "
             "Leave it out of the rows."
@@ -209,14 +257,11 @@ def _server_column(column: Column[Any], known: Mapping[str, Any], table_name: st
         oid=row.oid,
         type_name=row.typname,
         type_schema=row.nspname,
-        is_enum=row.typtype == "e",
+        is_enum=row.kind == "e",
+        element=None
+        if row.element_oid is None
+        else ElementType(row.element_oid, row.element_name, row.element_kind == "e", row.element_kind == "d"),
         is_extension=row.is_extension,
         dimensions=row.modifier if counted else None,
-        generated=row.generated,
         always_identity=row.always_identity,
     )
-
-
-def quoted(schema: str | None, name: str) -> str:
-    """Return the quoted name of a relation, with the schema where one is given."""
-    return QUOTING.quote(name) if schema is None else f"{QUOTING.quote_schema(schema)}.{QUOTING.quote(name)}"

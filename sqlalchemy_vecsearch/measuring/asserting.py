@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import CompoundSelect, Index, Select
 
 from sqlalchemy_vecsearch.errors import VecSearchError
+from sqlalchemy_vecsearch.measuring.connections import in_sync, sync_connection
 from sqlalchemy_vecsearch.measuring.explaining import explained
 from sqlalchemy_vecsearch.measuring.linting import lint
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Executable
-    from sqlalchemy.orm import Session, scoped_session
+    from sqlalchemy import Executable
 
+    from sqlalchemy_vecsearch.measuring.connections import AsyncMeasured, Measured
     from sqlalchemy_vecsearch.measuring.findings import Finding
     from sqlalchemy_vecsearch.measuring.served import SearchPlan
 
-__all__ = ["IndexNotServedError", "assert_index_served"]
+__all__ = ["IndexNotServedError", "aassert_index_served", "assert_index_served"]
 
 _NO_OTHER_WAY: Final = {"enable_seqscan": "off", "enable_sort": "off", "max_parallel_workers_per_gather": "0"}
 """With these the planner scans a vector index wherever one can serve, however few rows the table has.
@@ -40,7 +41,7 @@ class IndexNotServedError(VecSearchError, AssertionError):
 
 
 def assert_index_served(
-    connection: Connection | Session | scoped_session[Session],
+    connection: Measured,
     statement: Executable,
     index: Index | str | None = None,
 ) -> SearchPlan:
@@ -52,8 +53,8 @@ def assert_index_served(
     and runs nothing.
 
     Args:
-        connection: a ``Connection`` or a ``Session`` on a database that has the tables and their indexes; for the async
-            ones write ``await session.run_sync(assert_index_served, statement)``.
+        connection: a ``Connection`` or a ``Session`` on a database that has the tables and their indexes;
+            :func:`aassert_index_served` takes the async ones.
         statement: a Select.
         index: the index that must serve it, by name or as the ``Index``; None takes any vector index.
 
@@ -67,11 +68,19 @@ def assert_index_served(
             assert_index_served(session, search_page("words"), index="ix_document_embedding")
         ```
     """
-    plan = explained(connection, statement, settings=_NO_OTHER_WAY)
+    plan = explained(sync_connection(connection, "assert_index_served"), statement, settings=_NO_OTHER_WAY)
     wanted = None if index is None else str(index.name) if isinstance(index, Index) else index
     problem = _problem(plan, wanted, _findings(statement))
     if problem is not None:
         raise IndexNotServedError(f"{problem}\n\n{plan.render()}", plan=plan)
+    return plan
+
+
+async def aassert_index_served(
+    connection: AsyncMeasured, statement: Executable, index: Index | str | None = None
+) -> SearchPlan:
+    """Return or raise what :func:`assert_index_served` does, on an async connection or session."""
+    plan: SearchPlan = await in_sync(connection, assert_index_served, statement, index)
     return plan
 
 
@@ -81,12 +90,18 @@ def _findings(statement: Executable) -> list[Finding]:
 
 def _problem(plan: SearchPlan, wanted: str | None, findings: list[Finding]) -> str | None:
     """Return what is wrong, and why: what lint finds, and without a finding what is left. Pure."""
-    if plan.unseen and not plan.indexes:
+    if plan.unseen:
         return (
             f"Whether an index serves the statement can not be seen here. Rows of {_listed(plan.unseen)} come from "
             "another server, whose plan EXPLAIN does not show. Assert it on a connection to that server."
         )
     found = " ".join(map(str, findings))
+    if plan.invalid:
+        return (
+            f"No vector index can serve the statement. INVALID: {_listed(plan.invalid)}, which a build that did not "
+            "finish has left, and which no search uses. Rebuild it by REINDEX INDEX CONCURRENTLY or "
+            "op.rebuild_vector_index()."
+        )
     if not plan.index_served:
         return "No vector index can serve the statement. " + (
             found

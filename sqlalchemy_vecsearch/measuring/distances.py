@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Alias, Cast, Column, TableClause, TypeCoerce
-from sqlalchemy.sql.elements import BinaryExpression, ColumnClause, Grouping, Label
+from sqlalchemy import Alias, Column, TableClause
+from sqlalchemy.sql.elements import BinaryExpression, Grouping, Label
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.operators import custom_op
 
-from sqlalchemy_vecsearch.expressions import Subvector, dimensions_of, storage_of
+from sqlalchemy_vecsearch.expressions import stored_form, without_name
 from sqlalchemy_vecsearch.indexes import plain_column
 from sqlalchemy_vecsearch.metrics import Metric
-from sqlalchemy_vecsearch.search.statements import parts
+from sqlalchemy_vecsearch.selects import parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["FUNCTIONS", "METRICS", "Compared", "Distance", "distance_in", "distances_in", "without_name"]
+    from sqlalchemy_vecsearch.expressions import Quantize
+    from sqlalchemy_vecsearch.storages import VectorForm
 
-Shape: TypeAlias = Literal["halfvec", "binary"] | Subvector | None
+__all__ = ["FUNCTIONS", "METRICS", "Compared", "Distance", "distance_in", "distances_in"]
 
 METRICS: Final[dict[str, Metric]] = {metric.operator: metric for metric in Metric}
 FUNCTIONS: Final[dict[str, Metric]] = {
@@ -38,11 +39,13 @@ FUNCTIONS: Final[dict[str, Metric]] = {
 class Compared:
     """The stored side of a distance: a vector column of a table, or a quantised form of it.
 
-    ``shape`` says in which form, and ``length`` how many dimensions its cast names, None when it names none.
+    ``cast`` is the type that the column is cast to, None when it is not, or to its own; ``quantize`` says in which form
+    it is compared, and ``length`` how many dimensions that names, None when it names none.
     """
 
     column: Column[Any]
-    shape: Shape
+    cast: VectorForm | None
+    quantize: Quantize | None
     length: int | None
 
 
@@ -85,47 +88,14 @@ def distances_in(expression: Any) -> Iterator[Distance]:  # Any: as above
             yield found
 
 
-def without_name(expression: Any) -> Any:  # Any: as above
-    """Return an expression without its label, parentheses, and Python-side type. Pure."""
-    while isinstance(expression, Label | Grouping | TypeCoerce):
-        expression = expression.typed_expression if isinstance(expression, TypeCoerce) else expression.element
-    return expression
-
-
 def _compared(side: Any) -> Compared | None:
-    element, length, cast = without_name(side), None, False
-    if isinstance(element, Cast):
-        cast, length, target = True, dimensions_of(element.type), storage_of(element.type)
-        inner = without_name(element.clause)
-        if (column := _stored_column(inner)) is not None:
-            if target is None:
-                return None
-            same = target is storage_of(column.type)
-            return Compared(column, None if same else "halfvec", length)
-        element = inner
-    if isinstance(element, FunctionElement):
-        return _quantised(element, length if cast else None)
-    column = _stored_column(element)
-    return None if column is None else Compared(column, None, dimensions_of(column.type))
-
-
-def _quantised(call: FunctionElement[Any], length: int | None) -> Compared | None:
-    first, *numbers = [without_name(clause) for clause in call.clauses] or [None]
-    column = _stored_column(first)
-    if column is None:
-        return None
-    if call.name == "binary_quantize":
-        return Compared(column, "binary", length)
-    bounds = [number.value for number in numbers if isinstance(getattr(number, "value", None), int)]
-    if call.name == "subvector" and len(bounds) == 2:  # noqa: PLR2004  # start, length
-        return Compared(column, Subvector(*bounds), length)
-    return None
+    form = stored_form(side)
+    column = None if form is None else _stored_column(form.column)
+    return None if form is None or column is None else Compared(column, form.cast, form.quantize, form.length)
 
 
 def _stored_column(element: Any) -> Column[Any] | None:
     """Return the table's column behind a vector column, None for columns of sub-selects and CTEs."""
-    if not isinstance(element, ColumnClause) or storage_of(element.type) is None:
-        return None
     source = element.table
     while isinstance(source, Alias):
         source = source.element

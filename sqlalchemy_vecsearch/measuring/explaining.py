@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager
+import textwrap
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Connection, Select, bindparam, event, func, select, text
+from sqlalchemy import Connection, Select, event, text
 from sqlalchemy.engine import IteratorResult
 from sqlalchemy.engine.result import SimpleResultMetaData
-from sqlalchemy.orm import Session, scoped_session
 
+from sqlalchemy_vecsearch.errors import SearchError
+from sqlalchemy_vecsearch.measuring.connections import in_sync, sync_connection, undone
 from sqlalchemy_vecsearch.measuring.plans import read_plan
 from sqlalchemy_vecsearch.measuring.served import judge
-from sqlalchemy_vecsearch.measuring.wanted import rows_asked
+from sqlalchemy_vecsearch.measuring.single_statement import what_follows
+from sqlalchemy_vecsearch.selects import rows_asked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from sqlalchemy import Executable, Result
-    from sqlalchemy.orm import ORMExecuteState
+    from sqlalchemy.orm import ORMExecuteState, Session
 
+    from sqlalchemy_vecsearch.measuring.connections import AsyncMeasured, Measured
     from sqlalchemy_vecsearch.measuring.plans import PlanNode
     from sqlalchemy_vecsearch.measuring.served import SearchPlan
 
-__all__ = ["explain", "explained"]
+__all__ = ["aexplain", "explain", "explained"]
 
 # VERBOSE adds the schemas of tables and what foreign servers are sent
 _EXPLAIN: Final = {
@@ -34,38 +38,66 @@ _EXPLAIN: Final = {
 
 _VECTOR_INDEXES: Final = text(
     """
-    SELECT CASE WHEN index.relnamespace = pg_my_temp_schema() THEN 'pg_temp' ELSE namespace.nspname END,
-           index.relname, coalesce(parent.relname, index.relname)
-    FROM pg_class AS index
-    JOIN pg_am AS method ON method.oid = index.relam
-    JOIN pg_namespace AS namespace ON namespace.oid = index.relnamespace
-    LEFT JOIN pg_class AS parent ON parent.oid = pg_partition_root(index.oid)
-    WHERE method.amname IN ('hnsw', 'ivfflat') AND index.relname IN :names
+    SELECT CASE WHEN held.relnamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()
+                THEN CAST('pg_temp' AS pg_catalog.name)
+                ELSE namespace.nspname END,
+           held.relname, coalesce(parent.relname, held.relname)
+    FROM pg_catalog.pg_class AS held
+    JOIN pg_catalog.pg_am AS method ON method.oid OPERATOR(pg_catalog.=) held.relam
+    JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid OPERATOR(pg_catalog.=) held.relnamespace
+    LEFT JOIN pg_catalog.pg_class AS parent
+      ON parent.oid OPERATOR(pg_catalog.=) CAST(pg_catalog.pg_partition_root(CAST(held.oid AS regclass)) AS oid)
+    WHERE method.amname OPERATOR(pg_catalog.=) ANY (CAST(ARRAY['hnsw', 'ivfflat'] AS name[]))
+      AND held.relname OPERATOR(pg_catalog.=) ANY (CAST(:names AS name[]))
     """
-).bindparams(bindparam("names", expanding=True))
+)
+
+_INVALID_INDEXES: Final = text(
+    """
+    SELECT DISTINCT index.relname
+    FROM pg_catalog.pg_class AS seen
+    JOIN pg_catalog.pg_index AS held
+      ON held.indrelid OPERATOR(pg_catalog.=) seen.oid
+      OR held.indrelid OPERATOR(pg_catalog.=) ANY (ARRAY(
+           SELECT CAST(above.relid AS oid) FROM pg_catalog.pg_partition_ancestors(CAST(seen.oid AS regclass)) AS above
+         ))
+    JOIN pg_catalog.pg_class AS index ON index.oid OPERATOR(pg_catalog.=) held.indexrelid
+    JOIN pg_catalog.pg_am AS method ON method.oid OPERATOR(pg_catalog.=) index.relam
+    WHERE NOT held.indisvalid
+      AND method.amname OPERATOR(pg_catalog.=) ANY (CAST(ARRAY['hnsw', 'ivfflat'] AS name[]))
+      AND seen.relname OPERATOR(pg_catalog.=) ANY (CAST(:tables AS name[]))
+    ORDER BY index.relname
+    """
+)
+
+_SET: Final = text("SELECT pg_catalog.set_config(CAST(:name AS text), CAST(:value AS text), true)")
+
+_STANDARD_STRINGS: Final = text(
+    "SELECT pg_catalog.current_setting(CAST('standard_conforming_strings' AS pg_catalog.text))"
+)
 
 _NO_CURSOR: Final = {"stream_results": False, "yield_per": None}
 """EXPLAIN can not be declared as a server-side cursor."""
 
 
-def explain(
-    connection: Connection | Session | scoped_session[Session], statement: Executable, *, analyze: bool = False
-) -> SearchPlan:
+def explain(connection: Measured, statement: Executable, *, analyze: bool = False) -> SearchPlan:
     """Return the plan of a statement, and whether a vector index serves it.
 
     The statement is compiled, cached and bound as it is when it runs, with the hooks of the session
     (``do_orm_execute``) applied, and sent with EXPLAIN in front. It costs the planning, and one look into the catalog
-    at which of its indexes are vector indexes.
+    at which of its indexes are vector indexes. Without ``analyze`` it is planned in a read-only transaction, or in a
+    read-only part of the open one.
 
     Args:
-        connection: a ``Connection`` or a ``Session``; for the async ones write
-            ``await session.run_sync(explain, statement)``.
+        connection: a ``Connection`` or a ``Session``; :func:`aexplain` takes the async ones.
         statement: a Select, or any other statement that EXPLAIN takes.
         analyze: True runs the statement, to count rows, and rolls back what it did: changed rows as well as the
-            settings that it carries.
+            settings that it carries. What no roll-back of PostgreSQL takes back stays: the values that were taken from
+            sequences, advisory locks of the session.
 
     Raises:
-        SearchError: the server answers with something that is no plan.
+        SearchError: the text holds a second statement, the server answers with something that is no plan, or the
+            connection is async.
 
     Example:
         ```text
@@ -73,11 +105,17 @@ def explain(
         assert plan.index_served, plan.render()
         ```
     """
-    return explained(connection, statement, analyze=analyze)
+    return explained(sync_connection(connection, "explain"), statement, analyze=analyze)
+
+
+async def aexplain(connection: AsyncMeasured, statement: Executable, *, analyze: bool = False) -> SearchPlan:
+    """Return what :func:`explain` returns, on an async connection or session."""
+    plan: SearchPlan = await in_sync(connection, explain, statement, analyze=analyze)
+    return plan
 
 
 def explained(
-    connection: Connection | Session | scoped_session[Session],
+    connection: Connection | Session,
     statement: Executable,
     *,
     analyze: bool = False,
@@ -87,19 +125,16 @@ def explained(
 
     def planned(used: Connection, executable: Executable) -> SearchPlan:
         asked = rows_asked(executable) if isinstance(executable, Select) else None
-        if not (analyze or settings):
-            root = _plan_of(used, executable, analyze=False)
-        else:
-            with _undone(used):
-                for name, value in (settings or {}).items():
-                    used.execute(select(func.set_config(name, value, True)))  # noqa: FBT003  # set_config's own order
-                root = _plan_of(used, executable, analyze=analyze)
-        return judge(root, _vector_indexes(used, root), asked=asked)
+        with undone(used, read_only=not analyze):
+            for name, value in (settings or {}).items():
+                used.execute(_SET, {"name": name, "value": value})
+            root = _plan_of(used, executable, analyze=analyze)
+        plan = judge(root, _vector_indexes(used, root), asked=asked)
+        return replace(plan, invalid=_invalid_indexes(used, plan.unserved)) if plan.unserved else plan
 
     if isinstance(connection, Connection):
         return planned(connection, statement)
-    session = connection() if isinstance(connection, scoped_session) else connection
-    return _planned_in_session(session, statement, planned)
+    return _planned_in_session(connection, statement, planned)
 
 
 def _planned_in_session(
@@ -127,9 +162,17 @@ def _planned_in_session(
 
 
 def _plan_of(connection: Connection, statement: Executable, *, analyze: bool) -> PlanNode:
-    """Return the plan of the statement as this connection sends it, at the last moment with EXPLAIN in front."""
+    """Return the plan of the statement as this connection sends it, at the last moment with EXPLAIN in front.
 
-    def explain_it(_connection: Any, _cursor: Any, sql: str, values: Any, _context: Any, _many: bool) -> Any:
+    psycopg 2, pg8000 and psycopg 3 send a text without values by a protocol that runs all its statements. So it is read
+    before, and psycopg 3 is asked for binary results, for which it has only the protocol of a single statement.
+    """
+    standard = str(connection.scalar(_STANDARD_STRINGS)) == "on"
+
+    def explain_it(_connection: Any, cursor: Any, sql: str, values: Any, _context: Any, _many: bool) -> Any:
+        _require_single(sql, standard_strings=standard)
+        if connection.dialect.driver == "psycopg" and hasattr(cursor, "format"):
+            cursor.format = 1  # psycopg.pq.Format.BINARY
         return _EXPLAIN[analyze] + sql, values
 
     event.listen(connection, "before_cursor_execute", explain_it, retval=True)
@@ -143,6 +186,17 @@ def _plan_of(connection: Connection, statement: Executable, *, analyze: bool) ->
     return read_plan(json.loads(document) if isinstance(document, str | bytes) else document)
 
 
+def _require_single(sql: str, *, standard_strings: bool) -> None:
+    rest = what_follows(sql, standard_strings=standard_strings)
+    if rest is None:
+        return
+    raise SearchError(
+        f"explain() was given more than one statement: a semicolon, and then {textwrap.shorten(rest, 60)!r}. "
+        "EXPLAIN stands for the first alone, so that the server would run what follows. "
+        "Pass one statement."
+    )
+
+
 def _vector_indexes(connection: Connection, root: PlanNode) -> dict[tuple[str | None, str], str]:
     names = sorted({node.index for node in root.walk() if node.index is not None})
     if not names:
@@ -151,18 +205,5 @@ def _vector_indexes(connection: Connection, root: PlanNode) -> dict[tuple[str | 
     return {(schema, name): declared for schema, name, declared in rows}
 
 
-@contextmanager
-def _undone(connection: Connection) -> Iterator[None]:
-    """Run a block and roll back what it did, settings included, and nothing from before it."""
-    if getattr(connection.connection.dbapi_connection, "autocommit", False):
-        connection.exec_driver_sql("BEGIN")
-        try:
-            yield
-        finally:
-            connection.exec_driver_sql("ROLLBACK")
-        return
-    savepoint = connection.begin_nested()
-    try:
-        yield
-    finally:
-        savepoint.rollback()
+def _invalid_indexes(connection: Connection, tables: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(connection.scalars(_INVALID_INDEXES, {"tables": list(tables)}))

@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy_vecsearch.expressions import (
     Subvector,
-    dimensions_of,
     indexed_dimensions,
     indexed_storage,
-    storage_of,
 )
 from sqlalchemy_vecsearch.indexes import describe_index
 from sqlalchemy_vecsearch.measuring.findings import Finding
 from sqlalchemy_vecsearch.metrics import Metric
+from sqlalchemy_vecsearch.storages import storage_of, vector_form
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy_vecsearch.expressions import Quantize
     from sqlalchemy_vecsearch.indexes import VectorIndex
     from sqlalchemy_vecsearch.measuring.distances import Compared, Distance
+    from sqlalchemy_vecsearch.storages import VectorForm
 
 __all__ = ["index_findings", "indexes_of"]
 
@@ -44,7 +44,7 @@ def index_findings(distance: Distance) -> Iterator[Finding]:
             'Declare it: embedding_column(..., index=HNSW()) or vector_index("name", column, metric=...).',
         )
         return
-    same_form = [index for index in indexes if index.quantize == stored.shape]
+    same_form = [index for index in indexes if (index.quantize, index.cast) == (stored.quantize, stored.cast)]
     if not same_form:
         yield _other_form(name, stored, indexes)
         return
@@ -63,8 +63,9 @@ def index_findings(distance: Distance) -> Iterator[Finding]:
 
 def _form_findings(name: str, distance: Distance) -> Iterator[Finding]:
     stored = distance.stored
-    wanted = indexed_dimensions(dimensions_of(stored.column.type), stored.shape)
-    if stored.shape is not None and stored.length != wanted:
+    own = stored.cast or vector_form(stored.column.type)
+    wanted = indexed_dimensions(None if own is None else own.dimensions, stored.quantize)
+    if stored.quantize is not None and stored.length != wanted:
         written = "no length" if stored.length is None else f"the length {stored.length}"
         yield Finding(
             "missing_length" if stored.length is None else "wrong_length",
@@ -73,8 +74,7 @@ def _form_findings(name: str, distance: Distance) -> Iterator[Finding]:
             f"Cast to the length {wanted}, as nearest() does.",
         )
     query = storage_of(distance.query.type) if hasattr(distance.query, "type") else None
-    held = storage_of(stored.column.type)
-    expected = None if held is None else indexed_storage(held, stored.shape)
+    expected = None if own is None else indexed_storage(own.storage, stored.quantize)
     if query is not None and expected is not None and query is not expected:
         yield Finding(
             "query_type",
@@ -85,8 +85,8 @@ def _form_findings(name: str, distance: Distance) -> Iterator[Finding]:
 
 
 def _other_form(name: str, stored: Compared, indexes: list[VectorIndex]) -> Finding:
-    held = " and ".join(sorted({_form(index.quantize) for index in indexes}))
-    if stored.shape is None:
+    held = " and ".join(sorted({_form(index.quantize, index.cast) for index in indexes}))
+    if stored.quantize is None and stored.cast is None:
         return Finding(
             "missing_cast",
             f"ORDER BY compares the column {name} itself, and its index holds {held}. "
@@ -95,7 +95,7 @@ def _other_form(name: str, stored: Compared, indexes: list[VectorIndex]) -> Find
         )
     return Finding(
         "wrong_cast",
-        f"ORDER BY compares {_form(stored.shape)} of the column {name}, and its index holds {held}. "
+        f"ORDER BY compares {_form(stored.quantize, stored.cast)} of the column {name}, and its index holds {held}. "
         "PostgreSQL compares expressions by structure, so the index is not found and every row is read.",
         "Write the expression of the index, or use nearest(), which does.",
     )
@@ -105,13 +105,16 @@ def _operator_metric(index: VectorIndex) -> Metric | None:
     return index.metric if index.metric is not None or index.quantize != "binary" else Metric.HAMMING
 
 
-def _form(quantize: Quantize | None) -> str:
+def _form(quantize: Quantize | None, cast: VectorForm | None) -> str:
+    of_cast = "" if cast is None else f" of the cast to {cast}"
     match quantize:
+        case None if cast is not None:
+            return f"the cast to {cast}"
         case None:
             return "the whole vectors"
         case "halfvec":
-            return "a halfvec cast"
+            return f"a halfvec cast{of_cast}"
         case "binary":
-            return "the binary quantisation"
+            return f"the binary quantisation{of_cast}"
         case Subvector(start, length):
-            return f"the subvector({start}, {length})"
+            return f"the subvector({start}, {length}){of_cast}"

@@ -11,7 +11,7 @@ from sqlalchemy_vecsearch.measuring.distances import distances_in
 from sqlalchemy_vecsearch.measuring.findings import Finding
 from sqlalchemy_vecsearch.measuring.index_rules import indexes_of
 from sqlalchemy_vecsearch.methods import IVFFlat
-from sqlalchemy_vecsearch.search.statements import parts
+from sqlalchemy_vecsearch.selects import parts
 from sqlalchemy_vecsearch.settings import SERVER_EF_SEARCH
 
 if TYPE_CHECKING:

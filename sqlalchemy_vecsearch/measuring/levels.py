@@ -1,7 +1,5 @@
 """Takes a statement apart into its levels, and their ORDER BY into terms."""
 
-# ruff: noqa: SLF001  # SQLAlchemy has no public way to look into LIMIT, OFFSET, WHERE and ORDER BY of a Select
-
 from __future__ import annotations
 
 import functools
@@ -10,7 +8,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import FromClause, Over, Select
-from sqlalchemy.orm import LoaderCriteriaOption
 from sqlalchemy.sql import operators, visitors
 from sqlalchemy.sql.elements import (
     BinaryExpression,
@@ -18,16 +15,27 @@ from sqlalchemy.sql.elements import (
     Label,
     TextClause,
     UnaryExpression,
-    _label_reference,
-    _textual_label_reference,
 )
 from sqlalchemy.sql.functions import FunctionElement
-from sqlalchemy.sql.selectable import Join
 
-from sqlalchemy_vecsearch.expressions import storage_of
-from sqlalchemy_vecsearch.measuring.distances import distance_in, distances_in, without_name
+from sqlalchemy_vecsearch.expressions import without_name
+from sqlalchemy_vecsearch.measuring.distances import distance_in, distances_in
 from sqlalchemy_vecsearch.measuring.order_texts import mentions_distance, read_terms
-from sqlalchemy_vecsearch.search.statements import parts, where_criteria
+from sqlalchemy_vecsearch.selects import (
+    has_loader_criteria,
+    is_distinct,
+    is_grouped,
+    is_limited,
+    limit_of,
+    named_by,
+    parts,
+    passes_over_rows,
+    select_list,
+    sources,
+    tie_breaks,
+    where_criteria,
+)
+from sqlalchemy_vecsearch.storages import storage_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,7 +70,7 @@ class OrderTerm:
         expression = self.expression
         return (
             isinstance(expression, BinaryExpression)
-            and getattr(expression.operator, "opstring", None) == "+"
+            and getattr(expression.operator, "opstring", None) in {"+", "OPERATOR(pg_catalog.+)"}
             and distance_in(expression.left) is not None
             and _literal(expression.right) == "0"
         )
@@ -84,7 +92,7 @@ class Level:
     @cached_property
     def order(self) -> tuple[Any, ...]:
         """The clauses of ORDER BY, with those that are text taken apart and read where they can be."""
-        return tuple(read for clause in self.statement._order_by_clauses for read in self._read(clause))
+        return tuple(read for clause in tie_breaks(self.statement) for read in self._read(clause))
 
     @cached_property
     def unreadable(self) -> tuple[str, ...]:
@@ -95,7 +103,7 @@ class Level:
     @cached_property
     def named(self) -> dict[str, Any]:
         """The labelled columns by their labels."""
-        return {column.name: column for column in self.statement._raw_columns if isinstance(column, Label)}
+        return {column.name: column for column in select_list(self.statement) if isinstance(column, Label)}
 
     @cached_property
     def vectors(self) -> dict[str, Any]:
@@ -129,7 +137,7 @@ class Level:
     @cached_property
     def sources(self) -> tuple[tuple[FromClause, bool], ...]:
         """What it reads, with joins taken apart, and whether an outer join can make it NULL."""
-        return tuple((source, nullable) for source, nullable in _sources(self.statement) if source not in self.outer)
+        return tuple((source, nullable) for source, nullable in sources(self.statement) if source not in self.outer)
 
     @cached_property
     def criteria(self) -> tuple[Any, ...]:
@@ -139,7 +147,7 @@ class Level:
     @cached_property
     def windows(self) -> tuple[Over[Any], ...]:
         """The window functions that it selects."""
-        found = (part for column in self.statement._raw_columns for part in parts(column))
+        found = (part for column in select_list(self.statement) for part in parts(column))
         return tuple(part for part in found if isinstance(part, Over))
 
     @cached_property
@@ -156,34 +164,32 @@ class Level:
     @property
     def limit(self) -> int | None:
         """The value of LIMIT, None when there is none or an expression."""
-        return _number(self.statement._limit_clause)
+        return limit_of(self.statement)
 
     @property
     def is_limited(self) -> bool:
         """Whether it has a LIMIT or FETCH of any kind."""
-        return self.statement._limit_clause is not None or self.statement._fetch_clause is not None
+        return is_limited(self.statement)
 
     @property
     def has_offset(self) -> bool:
         """Whether it passes over rows."""
-        clause = self.statement._offset_clause
-        return clause is not None and _number(clause) != 0
+        return passes_over_rows(self.statement)
 
     @property
     def has_loader_criteria(self) -> bool:
         """Whether the ORM adds conditions when it is executed."""
-        return any(isinstance(option, LoaderCriteriaOption) for option in self.statement._with_options)
+        return has_loader_criteria(self.statement)
 
     @property
     def is_distinct(self) -> bool:
         """Whether it has a DISTINCT, of PostgreSQL's ``distinct_on`` extension too (SQLAlchemy 2.1)."""
-        extension = getattr(self.statement, "_pre_columns_clause", None)
-        return bool(self.statement._distinct or self.statement._distinct_on) or extension is not None
+        return is_distinct(self.statement)
 
     @property
     def is_grouped(self) -> bool:
         """Whether it has a GROUP BY."""
-        return bool(self.statement._group_by_clauses)
+        return is_grouped(self.statement)
 
     @property
     def ordered_by(self) -> int:
@@ -209,46 +215,13 @@ def levels(statement: Any) -> Iterator[Level]:  # Any: a Select, a union of them
     yield from walk(statement, frozenset())
 
 
-def _sources(statement: Select[Any]) -> Iterator[tuple[FromClause, bool]]:
-    """Yield what a statement reads, without compiling it as ``get_final_froms`` does."""
-    found: dict[FromClause, bool] = {}
-    for part in (*statement._raw_columns, *statement._where_criteria):
-        for source in [part] if isinstance(part, FromClause) else part._from_objects:
-            found.update(_taken_apart(source))
-    for source in statement._from_obj:
-        found.update(_taken_apart(source))
-    for target, _, left, how in statement._setup_joins:
-        if isinstance(left, FromClause):
-            found.update(_taken_apart(left))
-        found.update(_taken_apart(_selectable(target), nullable=bool(how.get("isouter") or how.get("full"))))
-    yield from found.items()
-
-
-def _selectable(target: Any) -> Any:
-    """Return the table behind what is joined: an entity, an alias, a table, or a relationship."""
-    entity = getattr(getattr(target, "property", None), "entity", target)
-    return getattr(entity, "selectable", entity)
-
-
-def _taken_apart(source: Any, *, nullable: bool = False) -> Iterator[tuple[FromClause, bool]]:
-    if isinstance(source, Join):
-        yield from _taken_apart(source.left, nullable=nullable or source.full)
-        yield from _taken_apart(source.right, nullable=nullable or source.isouter or source.full)
-    else:
-        yield source, nullable
-
-
 def _term(position: int, clause: Any, named: dict[str, Any]) -> OrderTerm | None:
     expression, descending, nulls_first = clause, False, False
     while True:
-        if isinstance(expression, _label_reference):
-            expression = expression.element
-        elif isinstance(expression, _textual_label_reference):
-            expression = named.get(expression.element, expression)
-            if isinstance(expression, _textual_label_reference):
+        if (meant := named_by(expression, named)) is not expression:
+            if meant is None:
                 return None
-        elif isinstance(expression, TextClause) and expression.text in named:
-            expression = named[expression.text]
+            expression = meant
         elif isinstance(expression, UnaryExpression) and expression.modifier in _MODIFIERS:
             descending = descending or expression.modifier is operators.desc_op
             nulls_first = nulls_first or expression.modifier is operators.nulls_first_op
@@ -266,11 +239,6 @@ def _modified(expression: Any, modifier: Any) -> Any:
 
 
 _MODIFIERS = {operators.desc_op, operators.asc_op, operators.nulls_first_op, operators.nulls_last_op}
-
-
-def _number(clause: Any) -> int | None:
-    value = getattr(clause, "value", None)
-    return value if isinstance(value, int) else None
 
 
 def _literal(element: Any) -> str:

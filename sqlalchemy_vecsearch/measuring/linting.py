@@ -14,6 +14,8 @@ from sqlalchemy_vecsearch.measuring.index_rules import index_findings
 from sqlalchemy_vecsearch.measuring.level_rules import beside_findings, row_findings, unordered_findings
 from sqlalchemy_vecsearch.measuring.levels import levels
 from sqlalchemy_vecsearch.measuring.order_rules import order_findings, text_findings
+from sqlalchemy_vecsearch.measuring.result_rules import result_findings
+from sqlalchemy_vecsearch.selects import select_list, tie_breaks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +32,8 @@ def lint(statement: Any) -> list[Finding]:  # Any: checked below, since users pa
     stands beside it, and whether an index that the metadata declares holds that expression for that operator. Text in
     ORDER BY is read where its meaning is certain, and is a finding where it is not. It sends nothing: what the planner
     then chooses on a table, :func:`explain` tells. Statements of ``nearest`` and its siblings have no findings. An
-    order by ``distance + 0``, the form of ``exact=True``, is a full scan on purpose.
+    order by ``distance + 0``, the form of ``exact=True``, is a full scan on purpose. A condition that was added to the
+    result of a search is found, since it can only drop some of the ``k`` rows.
 
     Args:
         statement: a Select or a union of them, with entities or tables.
@@ -53,6 +56,7 @@ def lint(statement: Any) -> list[Finding]:  # Any: checked below, since users pa
 
 def _findings(level: Level) -> Iterator[Finding]:
     yield from unordered_findings(level)
+    yield from result_findings(level)
     yield from text_findings(level)
     if not level.terms or level.is_exact:
         return
@@ -68,10 +72,10 @@ def _findings(level: Level) -> Iterator[Finding]:
 
 def _union_findings(statement: CompoundSelect[Any]) -> Iterator[Finding]:
     """Yield the finding for a union that is sorted as a whole by a distance that its branches only select."""
-    if not statement._order_by_clauses:  # noqa: SLF001  # SQLAlchemy has no public way to look into ORDER BY
+    if not tie_breaks(statement):
         return
     for level in levels(statement):
-        selected = (found for column in level.statement._raw_columns for found in distances_in(column))  # noqa: SLF001
+        selected = (found for column in select_list(level.statement) for found in distances_in(column))
         distance = next(selected, None)
         if distance is not None and level.statement in statement.selects and not level.terms:
             yield Finding(

@@ -30,6 +30,7 @@ _DETAILS: Final = (
     "Remote SQL",
     "Task Count",
     "Tasks Shown",
+    "Error",
 )
 _REMOVED: Final = ("Rows Removed by Filter", "Rows Removed by Join Filter", "Rows Removed by Index Recheck")
 
@@ -53,6 +54,7 @@ class PlanNode:
         shard: the number of the Citus shard, None elsewhere.
         estimated_rows: how many rows the planner expected, each time the step is run.
         rows: how many rows it returned in all; None without ANALYZE, 0 when it was never run.
+        loops: how often it was run; None without ANALYZE.
         removed: how many rows its filters dropped in all.
         subplans_removed: partitions that were pruned when the plan started.
         details: conditions and sort keys, by PostgreSQL's names for them.
@@ -68,6 +70,7 @@ class PlanNode:
     shard: str | None = None
     estimated_rows: int = 0
     rows: int | None = None
+    loops: int | None = None
     removed: int = 0
     subplans_removed: int = 0
     details: tuple[tuple[str, str], ...] = ()
@@ -112,6 +115,24 @@ class PlanNode:
         )
 
     @property
+    def sorts_every_row(self) -> bool:
+        """Whether the step sorts by ``distance + 0``, the form that no vector index serves on purpose."""
+        keys = self.detail("Sort Key")
+        return self.kind == "Sort" and bool(_DISTANCE.search(keys)) and bool(_REORDERED.search(keys))
+
+    @property
+    def reads_a_table(self) -> bool | None:
+        """Whether a table was read to feed the step; None without ANALYZE."""
+        if self.loops is None:
+            return None
+        return any(node.relation is not None and bool(node.loops) for node in self.inputs())
+
+    @property
+    def is_not_shown(self) -> bool:
+        """Whether another server does the step by a plan that could not be fetched."""
+        return bool(self.detail("Error")) or self.detail("Tasks Shown").startswith("None")
+
+    @property
     def remote_orders_by_distance(self) -> bool:
         """Whether another server is asked for rows in the order of a vector distance, by a plan not seen here."""
         found = _REMOTE_ORDER.search(self.detail("Remote SQL"))
@@ -151,6 +172,7 @@ def _node(plan: Document, *, role: str | None = None, remote: bool = False) -> P
         shard=shard,
         estimated_rows=round(plan.get("Plan Rows", 0)),
         rows=None if loops is None else round(plan.get("Actual Rows", 0) * loops),
+        loops=None if loops is None else round(loops),
         removed=round(sum(plan.get(key, 0) for key in _REMOVED) * (loops or 0)),
         subplans_removed=plan.get("Subplans Removed", 0),
         details=tuple(_details(plan)),
@@ -187,6 +209,9 @@ def _distributed(query: Document) -> Iterator[PlanNode]:
         for planned in subplan.get("PlannedStmt", ()):
             yield _node(planned["Plan"], role=f"Distributed Subplan {number}")
     for task in query.get("Job", {}).get("Tasks", ()):
+        if "Error" in task:
+            role = f"Task on {task.get('Node', 'a worker')}"
+            yield PlanNode(kind="Remote Plan", role=role, details=(("Error", str(task["Error"])),))
         for planned in _flattened(task.get("Remote Plan", ())):
             yield _node(planned["Plan"], role=f"Task on {task.get('Node', 'a worker')}", remote=True)
 

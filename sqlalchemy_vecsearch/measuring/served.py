@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy_vecsearch.measuring.rendering import render_plan
+from sqlalchemy_vecsearch.measuring.ways import taken, ways_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sqlalchemy_vecsearch.measuring.plans import PlanNode
+    from sqlalchemy_vecsearch.measuring.ways import PlanWay
 
 __all__ = ["PlanRows", "SearchPlan", "judge"]
 
@@ -50,8 +52,12 @@ class SearchPlan:
         unserved: the tables whose rows are sorted by the distance without an index.
         unlimited: those of ``indexes`` whose scan no LIMIT ends: it returns some ``ef_search`` rows, or those of
             ``probes`` lists, and the statement takes them for all.
-        unseen: the foreign tables whose server is asked for rows in the order of the distance; whether an index
-            serves that, only a plan made there can tell.
+        unseen: what is done by a plan that is not shown: foreign tables whose server is asked for rows in the order
+            of the distance, and tasks of Citus whose plan could not be fetched. Whether an index serves that, only a
+            plan made there can tell.
+        ways: the ways to the nearest rows that the search holds, and with ``analyze=True`` which of them ran.
+        invalid: the vector indexes on the tables of ``unserved`` that are INVALID, as a build that did not finish
+            leaves them. No search uses them.
         rows: the rows asked for, returned and removed.
     """
 
@@ -61,6 +67,8 @@ class SearchPlan:
     unlimited: tuple[str, ...]
     unseen: tuple[str, ...]
     rows: PlanRows
+    invalid: tuple[str, ...] = ()
+    ways: tuple[PlanWay, ...] = ()
 
     @property
     def index_served(self) -> bool:
@@ -69,18 +77,28 @@ class SearchPlan:
 
     @property
     def verdict(self) -> str:
-        """One sentence: which index serves the search, or what is done instead."""
+        """Which index serves the search, or what is done instead, and why where the catalog says it."""
+        unknown = f"Not known: {_listed(self.unseen)} is searched by a plan that only its own server can show."
         if self.index_served:
-            return f"Served by {_listed(self.indexes)}."
+            return f"Served by {_listed(self.indexes)}." + (f" {unknown}" if self.unseen else "")
         if self.indexes:
-            return f"Served by {_listed(self.indexes)} in part: {_listed(self.unserved)} is sorted without an index."
+            sorted_whole = f"{_listed(self.unserved)} is sorted without an index"
+            return f"Served by {_listed(self.indexes)} in part: {sorted_whole}.{self._invalid()}"
         if self.unseen:
-            return f"Not known: the server of {_listed(self.unseen)} sorts, by a plan that only it can show."
-        return "Not served by a vector index."
+            return unknown
+        return f"Not served by a vector index.{self._invalid()}"
+
+    def _invalid(self) -> str:
+        if not self.invalid:
+            return ""
+        return (
+            f" INVALID: {_listed(self.invalid)}, which a build that did not finish has left, and which no search uses. "
+            "Rebuild it by REINDEX INDEX CONCURRENTLY or op.rebuild_vector_index()."
+        )
 
     def render(self) -> str:
         """Return the plan as text: the verdict, the rows, and a line for each step with its conditions beneath."""
-        return "\n".join([self.verdict, *self._rows_line(), "", render_plan(self.root)])
+        return "\n".join([self.verdict, *self._rows_line(), *taken(self.ways), "", render_plan(self.root)])
 
     def _rows_line(self) -> Iterator[str]:
         asked = "" if self.rows.asked is None else f" of {self.rows.asked} asked for"
@@ -103,7 +121,14 @@ def judge(root: PlanNode, vector_indexes: VectorIndexes, *, asked: int | None) -
         indexes=tuple(dict.fromkeys(name for name, _ in scans)),
         unserved=tuple(dict.fromkeys(_unserved(root, vector_indexes))),
         unlimited=tuple(dict.fromkeys(name for name, limited in scans if not limited)),
-        unseen=tuple(node.relation or "" for node in root.walk() if node.remote_orders_by_distance),
+        unseen=tuple(
+            dict.fromkeys(
+                node.relation or node.role or node.kind
+                for node in root.walk()
+                if node.remote_orders_by_distance or node.is_not_shown
+            )
+        ),
+        ways=ways_of(root),
         rows=PlanRows(
             asked=asked,
             returned=root.rows,

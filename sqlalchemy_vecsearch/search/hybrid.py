@@ -8,40 +8,99 @@ from sqlalchemy import BigInteger, Float, cast, func, null, select, union_all
 
 from sqlalchemy_vecsearch.errors import SearchError
 from sqlalchemy_vecsearch.names import IDENTIFIER_BYTES
-from sqlalchemy_vecsearch.search.checking import require_count
-from sqlalchemy_vecsearch.search.fusion import RRF, Fusion, Weighted, require_known_legs
-from sqlalchemy_vecsearch.search.identity import row_keys
-from sqlalchemy_vecsearch.search.legs import DenseLeg
-from sqlalchemy_vecsearch.search.refusals import refuse_offset
-from sqlalchemy_vecsearch.search.statements import as_select, tie_breaks, without_filter
-from sqlalchemy_vecsearch.search.subselects import inline, materialized
-from sqlalchemy_vecsearch.search.text_legs import FullTextLeg, TrigramLeg
+from sqlalchemy_vecsearch.search.building.checks import require_count
+from sqlalchemy_vecsearch.search.building.fusion import RRF, Fusion, Weighted, require_known_legs
+from sqlalchemy_vecsearch.search.building.partition_keys import conditions_on_partition_keys
+from sqlalchemy_vecsearch.search.building.refusals import refuse_offset
+from sqlalchemy_vecsearch.search.building.row_keys import row_keys
+from sqlalchemy_vecsearch.search.building.subselects import inline, materialized
+from sqlalchemy_vecsearch.search.dense import DenseLeg
+from sqlalchemy_vecsearch.search.fulltext import FullTextLeg
+from sqlalchemy_vecsearch.search.trigram import TrigramLeg
+from sqlalchemy_vecsearch.selects import as_select, tie_breaks, without_filter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sqlalchemy import FromClause, Select
 
-    from sqlalchemy_vecsearch.search.identity import RowKeys
-    from sqlalchemy_vecsearch.search.legs import Leg
-    from sqlalchemy_vecsearch.search.statements import Statement
+    from sqlalchemy_vecsearch.search.building.legs import Leg
+    from sqlalchemy_vecsearch.search.building.row_keys import RowKeys
+    from sqlalchemy_vecsearch.selects import Statement
 
 __all__ = ["hybrid"]
 
-_Entity = TypeVar("_Entity")
+_A = TypeVar("_A")
+_B = TypeVar("_B")
+_C = TypeVar("_C")
+_D = TypeVar("_D")
 
 _POOL: Final = 5
 _SMALLEST_POOL: Final = 50
 
 
+# A row holds the caller's columns, the score, and the ranks and scores of the legs. Python can not say that of any
+# number of columns, so that each has an overload: first as SQLAlchemy 2.0 writes rows, then as 2.1 does.
+@overload
+def hybrid(  # type: ignore[overload-overlap]  # with a Select of one column of tuples, which 2.0 has not
+    source: Select[tuple[_A]], legs: Sequence[Leg], *, k: int, fusion: Fusion | None = None, pool: int | None = None
+) -> Select[tuple[_A, float, *tuple[Any, ...]]]: ...
+@overload
+def hybrid(  # type: ignore[overload-overlap]  # with a Select of one column of tuples, which 2.0 has not
+    source: Select[tuple[_A, _B]], legs: Sequence[Leg], *, k: int, fusion: Fusion | None = None, pool: int | None = None
+) -> Select[tuple[_A, _B, float, *tuple[Any, ...]]]: ...
+@overload
+def hybrid(  # type: ignore[overload-overlap]  # with a Select of one column of tuples, which 2.0 has not
+    source: Select[tuple[_A, _B, _C]],
+    legs: Sequence[Leg],
+    *,
+    k: int,
+    fusion: Fusion | None = None,
+    pool: int | None = None,
+) -> Select[tuple[_A, _B, _C, float, *tuple[Any, ...]]]: ...
+@overload
+def hybrid(  # type: ignore[overload-overlap]  # with a Select of one column of tuples, which 2.0 has not
+    source: Select[tuple[_A, _B, _C, _D]],
+    legs: Sequence[Leg],
+    *,
+    k: int,
+    fusion: Fusion | None = None,
+    pool: int | None = None,
+) -> Select[tuple[_A, _B, _C, _D, float, *tuple[Any, ...]]]: ...
 @overload
 def hybrid(
-    source: type[_Entity], legs: Sequence[Leg], *, k: int, fusion: Fusion = ..., pool: int | None = ...
-) -> Select[_Entity, float, *tuple[Any, ...]]: ...
+    source: type[_A], legs: Sequence[Leg], *, k: int, fusion: Fusion | None = None, pool: int | None = None
+) -> Select[_A, float, *tuple[Any, ...]]: ...
 @overload
 def hybrid(
-    source: FromClause | Select[Any], legs: Sequence[Leg], *, k: int, fusion: Fusion = ..., pool: int | None = ...
-) -> Select[Any]: ...  # Any: Python can not type a row of given columns, a float, and more
+    source: Select[_A], legs: Sequence[Leg], *, k: int, fusion: Fusion | None = None, pool: int | None = None
+) -> Select[_A, float, *tuple[Any, ...]]: ...
+@overload
+def hybrid(
+    source: Select[_A, _B], legs: Sequence[Leg], *, k: int, fusion: Fusion | None = None, pool: int | None = None
+) -> Select[_A, _B, float, *tuple[Any, ...]]: ...
+@overload
+def hybrid(
+    source: Select[_A, _B, _C], legs: Sequence[Leg], *, k: int, fusion: Fusion | None = None, pool: int | None = None
+) -> Select[_A, _B, _C, float, *tuple[Any, ...]]: ...
+@overload
+def hybrid(
+    source: Select[_A, _B, _C, _D],
+    legs: Sequence[Leg],
+    *,
+    k: int,
+    fusion: Fusion | None = None,
+    pool: int | None = None,
+) -> Select[_A, _B, _C, _D, float, *tuple[Any, ...]]: ...
+@overload
+def hybrid(
+    source: FromClause | Select[*tuple[Any, ...]],
+    legs: Sequence[Leg],
+    *,
+    k: int,
+    fusion: Fusion | None = None,
+    pool: int | None = None,
+) -> Select[*tuple[Any, ...]]: ...
 def hybrid(
     source: Any,  # Any: the overloads say which
     legs: Sequence[Leg],
@@ -95,7 +154,8 @@ def hybrid(
     keys = row_keys(statement, legs[0])
     fused = _fused(_arms(statement, keys, legs, fusion, count), keys, legs, int(k))
     columns = [fused.c.score, *(fused.c[name] for leg in legs for name in _columns_of(leg))]
-    outer = without_filter(statement).where(*keys.matching(fused)).add_columns(*columns)
+    pruned = conditions_on_partition_keys(statement, legs[0].table)
+    outer = without_filter(statement).where(*pruned, *keys.matching(fused)).add_columns(*columns)
     order = (fused.c.score.desc(), *tie_breaks(statement), *(fused.c[name] for name in keys.names))
     return outer.order_by(*order)
 
@@ -106,7 +166,7 @@ def _arms(statement: Statement, keys: RowKeys, legs: Sequence[Leg], fusion: Fusi
     for leg in legs:
         limited = materialized(leg.limited(statement, keys, count), leg.name)
         own = [limited.c[name] for name in keys.names]
-        rank = func.row_number().over(order_by=(leg.ranking(limited), *own)).label("rank")
+        rank = func.pg_catalog.row_number(type_=BigInteger).over(order_by=(leg.ranking(limited), *own)).label("rank")
         ranked = inline(select(*own, limited.c.score, rank), f"ranked_{leg.name}")
         columns: list[Any] = [ranked.c[name] for name in keys.names]
         columns.append(fusion.part(leg.name, ranked).label("part"))
@@ -123,8 +183,12 @@ def _fused(arms: list[Statement], keys: RowKeys, legs: Sequence[Leg], k: int) ->
     """Return the best rows of all legs together; each leg has a row at most once."""
     every = inline(union_all(*arms), "every_leg")
     own = [every.c[name] for name in keys.names]
-    best = [func.max(every.c[name]).label(name) for leg in legs for name in _columns_of(leg)]
-    score = func.sum(every.c.part).label("score")
+    best = [
+        func.pg_catalog.max(every.c[name], type_=every.c[name].type).label(name)
+        for leg in legs
+        for name in _columns_of(leg)
+    ]
+    score = func.pg_catalog.sum(every.c.part, type_=Float(53)).label("score")
     fused = select(*own, score, *best).group_by(*own).order_by(score.desc(), *own).limit(k)
     return materialized(fused, "fused")
 

@@ -3,37 +3,37 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import func, select, true, union_all
+from sqlalchemy import Float, func, literal_column, select, true, union_all
 
 from sqlalchemy_vecsearch.errors import SearchError
 from sqlalchemy_vecsearch.expressions import distance_between
-from sqlalchemy_vecsearch.search.candidates import prepared, restricted
-from sqlalchemy_vecsearch.search.checking import require_count
-from sqlalchemy_vecsearch.search.distances import similarity_of
-from sqlalchemy_vecsearch.search.effort import checked_effort
-from sqlalchemy_vecsearch.search.forms import Search
-from sqlalchemy_vecsearch.search.laterals import found_for_each, vector_rows
-from sqlalchemy_vecsearch.search.refusals import refuse_lock
-from sqlalchemy_vecsearch.search.searched import own_column
-from sqlalchemy_vecsearch.search.statements import only_columns
-from sqlalchemy_vecsearch.search.subselects import inline, materialized, shared
-from sqlalchemy_vecsearch.search.typing import returns_any_and_float_like
+from sqlalchemy_vecsearch.search.building.checks import require_count
+from sqlalchemy_vecsearch.search.building.column import own_column
+from sqlalchemy_vecsearch.search.building.comparing import equal
+from sqlalchemy_vecsearch.search.building.laterals import found_for_each, vector_rows
+from sqlalchemy_vecsearch.search.building.refusals import refuse_lock
+from sqlalchemy_vecsearch.search.building.request import Search, prepared, restricted
+from sqlalchemy_vecsearch.search.building.scan import checked_effort
+from sqlalchemy_vecsearch.search.building.subselects import count_rows, inline, lateral, materialized, shared
+from sqlalchemy_vecsearch.search.building.table_statistics import either_or, may_be_read_whole
+from sqlalchemy_vecsearch.search.building.typing import gives_score
+from sqlalchemy_vecsearch.search.distance import similarity_of
+from sqlalchemy_vecsearch.selects import only_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from sqlalchemy import CTE, ColumnElement, FromClause
 
     from sqlalchemy_vecsearch.metrics import Metric
-    from sqlalchemy_vecsearch.search.options import MaxSimOptions
-    from sqlalchemy_vecsearch.search.queries import Query
-    from sqlalchemy_vecsearch.search.statements import Statement
+    from sqlalchemy_vecsearch.search.building.query_vector import Query
+    from sqlalchemy_vecsearch.search.building.table_statistics import Conditions
+    from sqlalchemy_vecsearch.selects import Statement
 
 __all__ = ["max_sim"]
 
-_Result = TypeVar("_Result")
 
 _CANDIDATES: Final = 8
 _FEWEST_CANDIDATES: Final = 80
@@ -41,19 +41,8 @@ _FEWEST_CANDIDATES: Final = 80
 a recall of 0.91 with 4 candidates for each, 0.98 with 8, and 0.99 with 15, in about the same time."""
 
 
-@overload
-@returns_any_and_float_like(select)
-def max_sim(source: Any, column: Any, vectors: Sequence[Query], **options: Unpack[MaxSimOptions]) -> Any: ...
-@overload
+@gives_score
 def max_sim(
-    source: Any,
-    column: Any,
-    vectors: Sequence[Query],
-    *,
-    _shape: Callable[[type[Any], type[float]], _Result] = select,  # type: ignore[assignment]  # for pyright alone
-    **options: Unpack[MaxSimOptions],
-) -> _Result: ...
-def max_sim(  # type: ignore[misc]  # _shape is no real parameter: it lets pyright infer the row type
     source: Any,  # Any: as for nearest
     column: Any,
     vectors: Sequence[Query],
@@ -62,9 +51,12 @@ def max_sim(  # type: ignore[misc]  # _shape is no real parameter: it lets pyrig
     k: int,
     candidates: int | None = None,
     metric: Metric | str | None = None,
+    model: str | None = None,
     exact: bool = False,
     ef_search: int | None = None,
     probes: int | None = None,
+    max_scan_tuples: int | None = None,
+    max_exact_rows: int | None = None,
 ) -> Any:
     """Return a Select of the ``k`` best documents by late interaction: rows of ``by`` and ``score``, best first.
 
@@ -83,12 +75,16 @@ def max_sim(  # type: ignore[misc]  # _shape is no real parameter: it lets pyrig
         k: how many documents, 1 or more.
         candidates: how many rows to look at for each vector; None takes ``8 * k``, and at least 80.
         metric: None takes the declared metric; similarities are those of ``similarity()``.
+        model: of the question; None asks nothing. Another one than the column declares is refused.
         exact: True scores all documents that pass the filter.
         ef_search: candidates of each HNSW scan, 1 to 1000. None takes as many as it needs.
         probes: lists of each IVFFlat scan, 1 to 32768.
+        max_scan_tuples: rows an iterative HNSW scan visits at the most, for each query; as for :func:`nearest`.
+        max_exact_rows: the largest table of which every row may be read; as for :func:`nearest`.
 
     Raises:
         MetricError: the metric is unknown, not declared, or not served by the column's index.
+        ModelError: the question is of another model than the column's.
         SearchError: there is no vector, the source can not be searched or locks rows, or a number is out of range.
         SettingsError: a setting is out of its range.
         VectorValueError: a vector is none of the column's length.
@@ -110,7 +106,7 @@ def max_sim(  # type: ignore[misc]  # _shape is no real parameter: it lets pyrig
             "A document is scored by its best match for each of them. "
             "Pass at least one; a model for late interaction makes one for each token."
         )
-    statement, searched = prepared(source, column, metric, exact=exact)
+    statement, searched = prepared(source, column, metric, exact=exact, model=model)
     refuse_lock(
         statement,
         "A search by late interaction returns keys and scores, and no row that a lock could be for.",
@@ -121,23 +117,27 @@ def max_sim(  # type: ignore[misc]  # _shape is no real parameter: it lets pyrig
     queries = shared(select(given.c.vector, given.c.position).where(given.c.vector.is_not(None)), "queries")
     search = Search(statement, searched, queries.c.vector, count)
     search = restricted(search, group.is_not(None)) if nullable else search
-    effort = checked_effort(ef_search, probes)
+    effort = checked_effort(ef_search, probes, max_scan_tuples, max_exact_rows)
     if exact:
         best = materialized(_scored(search, group, queries, "every").limit(int(k)), "best")
     else:
         found = found_for_each(search, queries, effort, columns=(group.label("of_group"),)).rows
-        best = _best(search, group, queries, found, int(k))
+        whole = may_be_read_whole(search.table, effort.max_exact_rows)
+        best = _best(search, group, queries, found, int(k), whole)
     name = getattr(by, "key", None) or "document"
     document = best.c.of_group.label(name)
     return select(document, best.c.score).order_by(best.c.score.desc(), best.c.of_group)
 
 
-def _best(search: Search, group: ColumnElement[Any], queries: FromClause, found: FromClause, k: int) -> CTE:
+def _best(
+    search: Search, group: ColumnElement[Any], queries: FromClause, found: FromClause, k: int, whole: Conditions
+) -> CTE:
     """Return the best documents: those of the rows that are found, or all of them where these are too few."""
     documents = materialized(select(found.c.of_group).distinct(), "documents")
-    enough = select(func.count()).select_from(documents).scalar_subquery() >= k
-    near = inline(_scored(search, group, queries, "near", enough, group == documents.c.of_group).limit(k), "near")
-    rest = inline(_scored(search, group, queries, "other", ~enough), "rest")
+    enough = select(count_rows()).select_from(documents).scalar_subquery() >= k
+    of_found = (either_or(enough, whole), equal(group, documents.c.of_group))
+    near = inline(_scored(search, group, queries, "near", *of_found).limit(k), "near")
+    rest = inline(_scored(search, group, queries, "other", ~enough, *whole), "rest")
     either = inline(union_all(near.select(), rest.select()), "either")
     return materialized(either.select().limit(k), "best")
 
@@ -149,9 +149,13 @@ def _scored(search: Search, group: ColumnElement[Any], queries: FromClause, name
     rows = inline(read.where(*search.has_embedding, *conditions), f"{name}_tokens")
     distance = distance_between(rows.c.vector, queries.c.vector, search.searched.metric)
     alike = similarity_of(distance, replace(search.searched, element=rows.c.vector)).label("alike")
-    pairs = rows.join(queries, true())
-    every = inline(select(rows.c.of_group, queries.c.position, alike).select_from(pairs), f"{name}_pairs")
-    matches = select(every.c.of_group, func.max(every.c.alike).label("best"))
+    compared = select(queries.c.position, alike).select_from(queries).correlate(rows)
+    # LATERAL: for each row the few vectors of the query, and not the other way round, for which the rows would be kept
+    each = lateral(compared.offset(literal_column("0")), f"{name}_comparisons")
+    every = inline(
+        select(rows.c.of_group, each.c.position, each.c.alike).select_from(rows.join(each, true())), f"{name}_pairs"
+    )
+    matches = select(every.c.of_group, func.pg_catalog.max(every.c.alike, type_=Float(53)).label("best"))
     best = inline(matches.group_by(every.c.of_group, every.c.position), f"{name}_matches")
-    score = func.sum(best.c.best).label("score")
+    score = func.pg_catalog.sum(best.c.best, type_=Float(53)).label("score")
     return select(best.c.of_group, score).group_by(best.c.of_group).order_by(score.desc(), best.c.of_group)

@@ -2,74 +2,42 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, Unpack, overload
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
-
-from sqlalchemy_vecsearch.search.checking import require_count, require_distance
-from sqlalchemy_vecsearch.search.effort import Effort
-from sqlalchemy_vecsearch.search.forms import Search, exact_form, plain_form, sorted_form
-from sqlalchemy_vecsearch.search.queries import StoredEmbedding, bound_query, exclusions
-from sqlalchemy_vecsearch.search.searched import refuse_foreign, searched_column
-from sqlalchemy_vecsearch.search.stages import require_stages, reranked_form
-from sqlalchemy_vecsearch.search.statements import as_select
+from sqlalchemy_vecsearch.search.building.checks import require_count, require_distance
+from sqlalchemy_vecsearch.search.building.column import refuse_foreign, searched_column
+from sqlalchemy_vecsearch.search.building.query_vector import StoredEmbedding, bound_query, exclusions
+from sqlalchemy_vecsearch.search.building.request import Search
+from sqlalchemy_vecsearch.search.building.scan import checked_effort
+from sqlalchemy_vecsearch.search.building.shapes import exact_form, found_form
+from sqlalchemy_vecsearch.search.building.stages import require_stages
+from sqlalchemy_vecsearch.search.building.typing import adds_distance
 from sqlalchemy_vecsearch.search.strategy import Strategy
-from sqlalchemy_vecsearch.search.typing import returns_like
-from sqlalchemy_vecsearch.settings import require_setting
+from sqlalchemy_vecsearch.selects import as_select
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from sqlalchemy import FromClause, Select
-
     from sqlalchemy_vecsearch.metrics import Metric
-    from sqlalchemy_vecsearch.search.options import NearestOptions
-    from sqlalchemy_vecsearch.search.queries import Query
-    from sqlalchemy_vecsearch.search.stages import Stages
+    from sqlalchemy_vecsearch.search.building.query_vector import Query
+    from sqlalchemy_vecsearch.search.building.stages import Stages
 
 __all__ = ["nearest"]
 
-_Entity = TypeVar("_Entity")
-_Result = TypeVar("_Result")
-_Columns = TypeVarTuple("_Columns")
 
-
-@overload
+@adds_distance
 def nearest(
-    source: Select[tuple[*_Columns]], column: Any, query: Query, **options: Unpack[NearestOptions]
-) -> Select[tuple[*_Columns, float]]: ...
-@overload
-def nearest(
-    source: Select[*_Columns], column: Any, query: Query, **options: Unpack[NearestOptions]
-) -> Select[*_Columns, float]: ...
-@overload
-def nearest(
-    source: FromClause, column: Any, query: Query, **options: Unpack[NearestOptions]
-) -> Select[Any]: ...  # Any: the columns of a Core table have no static types
-@overload
-@returns_like(select)
-def nearest(column: Any, query: Query, **options: Unpack[NearestOptions]) -> Any: ...
-@overload
-def nearest(
-    source: type[_Entity],
-    column: Any,
-    query: Query,
-    *,
-    _shape: Callable[[type[_Entity], type[float]], _Result] = select,  # type: ignore[assignment]  # for pyright alone
-    **options: Unpack[NearestOptions],
-) -> _Result: ...
-def nearest(  # type: ignore[misc]  # _shape is no real parameter: it lets pyright infer the row type
-    source: Any,  # Any: the overloads say which
+    source: Any,  # Any: the decorator says which
     column: Any,
     query: Query,
     *,
     k: int,
     metric: Metric | str | None = None,
+    model: str | None = None,
     within: float | None = None,
     exact: bool = False,
     ef_search: int | None = None,
     probes: int | None = None,
     max_scan_tuples: int | None = None,
+    max_exact_rows: int | None = None,
     strict: bool = False,
     oversample: int | None = None,
     stages: Stages = (),
@@ -77,15 +45,14 @@ def nearest(  # type: ignore[misc]  # _shape is no real parameter: it lets pyrig
 ) -> Any:
     """Return a Select of the ``k`` rows nearest to a vector, ascending, with their ``distance`` as the last column.
 
-    An HNSW or IVFFlat index serves it: the distance operator stands bare in ORDER BY, beside LIMIT. The statement
-    carries the settings it needs for itself alone, so that it returns ``k`` rows whenever the table has them:
+    An HNSW or IVFFlat index serves it: the distance operator stands bare in ORDER BY, beside LIMIT, in a sub-select
+    with the settings that it needs. It returns ``k`` rows whenever the table has them, whatever hides others: the
+    statement looks at the nearest rows first, counts how many of them pass (the filter, a policy, a view, criteria of
+    the session), and then, in the same round trip, is content with them, goes on by an iterative scan (pgvector 0.8),
+    or reads every row that passes. What it did stands in the plan, and :func:`explain` says it.
 
-    - without a filter, ``hnsw.ef_search`` is raised to ``k`` (and the offset); more than 1,000 makes the scan
-      iterative;
-    - with any WHERE, join or loader criteria the index is scanned iteratively in relaxed order until ``k`` rows have
-      passed, in a sub-select, and the rows are sorted for real outside of it (pgvector 0.8);
-    - a quantised column is searched by its quantised index for ``k * oversample`` candidates, which are re-ranked by
-      the full vectors.
+    A quantised column is searched by its quantised index for ``k * oversample`` candidates, which are re-ranked by the
+    full vectors. A condition that you add to the result can only drop some of the ``k`` rows: add it to the source.
 
     Rows whose embedding is NULL are left out. A zero vector has no direction, which cosine compares: as a query it is
     an error, and rows that hold one are in no index; where every row is read, they come last, with the distance NaN.
@@ -98,6 +65,7 @@ def nearest(  # type: ignore[misc]  # _shape is no real parameter: it lets pyrig
             expression such as a scalar sub-select.
         k: how many rows, 1 or more.
         metric: None takes the declared metric.
+        model: of the question; None asks nothing. Another one than the column declares is refused.
         within: the largest distance to return; applied outside the index scan, so that it never prolongs it.
         exact: True reads every row that passes the filter and misses none; plain indexes on the filter still serve.
         ef_search: candidates of an HNSW scan, 1 to 1000. None takes what the session has, and at least 100 and ``k``.
@@ -105,6 +73,8 @@ def nearest(  # type: ignore[misc]  # _shape is no real parameter: it lets pyrig
             six tenths of them, eight with a filter.
         max_scan_tuples: rows an iterative HNSW scan visits at the most. None visits as many as it takes, within 64
             times work_mem.
+        max_exact_rows: the largest table, by ``pg_class.reltuples``, of which every row may be read where the index
+            yields too few. On a larger one there are then fewer rows than ``k``, or worse ones. None reads any table.
         strict: True keeps iterative scans in strict order: cheaper for partitioned tables and cursors, at a lower
             recall, since rows that come out of order are dropped.
         oversample: candidates for each of the ``k`` rows of a quantised column. None takes 2 for halfvec, 20 for
@@ -112,11 +82,12 @@ def nearest(  # type: ignore[misc]  # _shape is no real parameter: it lets pyrig
         stages: forms of the vectors between a quantised index and the full vectors, each with how many rows it keeps:
             ``[(Subvector(1, 128), 100)]`` ranks the candidates of a binary index by their first 128 dimensions, and
             the best 100 of these by all.
-        strategy: how to reach the rows, as ``choose_strategy`` picks it; None takes the iterative scan for a filtered
-            search and the plain one for another.
+        strategy: the way to the rows: ``PLAIN`` looks once, ``ITERATIVE`` scans on, and both read every row where
+            that yields too few; ``EXACT`` does so at once. None lets the statement decide when it runs.
 
     Raises:
         MetricError: the metric is unknown, not declared, or not served by the column's index.
+        ModelError: the question is of another model than the column's.
         SearchError: the source can not be searched, the query is a zero vector to be compared by cosine, k or within is
             out of range, or the stages do not lead from a quantised index to the rows.
         SettingsError: a setting is out of its range.
@@ -131,9 +102,8 @@ def nearest(  # type: ignore[misc]  # _shape is no real parameter: it lets pyrig
     """
     statement = as_select(source)
     _validate(k, within, oversample)
-    for name, value in (("ef_search", ef_search), ("probes", probes), ("max_scan_tuples", max_scan_tuples)):
-        require_setting(name, value)
-    searched = searched_column(column, metric, exact=exact)
+    effort = checked_effort(ef_search, probes, max_scan_tuples, max_exact_rows, strict=strict, strategy=strategy)
+    searched = searched_column(column, metric, exact=exact, model=model)
     refuse_foreign(statement, searched)
     vector = bound_query(query, searched)
     statement = (
@@ -146,12 +116,7 @@ def nearest(  # type: ignore[misc]  # _shape is no real parameter: it lets pyrig
         require_stages(search, stages, exact=exact)
     if exact:
         return exact_form(search)
-    effort = Effort(ef_search=ef_search, probes=probes, max_scan_tuples=max_scan_tuples, strict=strict)
-    if searched.quantize is not None:
-        return reranked_form(search, effort, oversample, stages)
-    if search.is_plain or (strategy is Strategy.PLAIN and search.can_be_plain):
-        return plain_form(search, effort)
-    return sorted_form(search, effort)
+    return found_form(search, effort, oversample, stages)
 
 
 def _validate(k: object, within: float | None, oversample: int | None) -> None:

@@ -2,69 +2,50 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, TypeVarTuple, Unpack, overload
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-from sqlalchemy import case, func, select, true
+from sqlalchemy import Float, case, func, literal_column, select, true
 
 from sqlalchemy_vecsearch.errors import SearchError
 from sqlalchemy_vecsearch.expressions import distance_between
 from sqlalchemy_vecsearch.metrics import Storage
-from sqlalchemy_vecsearch.search.candidates import by_distance, candidates_of, prepared, rows_found
-from sqlalchemy_vecsearch.search.checking import require_count
-from sqlalchemy_vecsearch.search.effort import checked_effort
-from sqlalchemy_vecsearch.search.examples import among, examples_of
-from sqlalchemy_vecsearch.search.forms import Search, unindexed
-from sqlalchemy_vecsearch.search.identity import entity_key, row_keys
-from sqlalchemy_vecsearch.search.laterals import found_for_each
-from sqlalchemy_vecsearch.search.queries import can_be_compared
-from sqlalchemy_vecsearch.search.statements import only_columns, tie_breaks
-from sqlalchemy_vecsearch.search.subselects import inline, materialized, shared
-from sqlalchemy_vecsearch.search.typing import returns_like
+from sqlalchemy_vecsearch.search.building.arithmetic import minus
+from sqlalchemy_vecsearch.search.building.arms import arms_of
+from sqlalchemy_vecsearch.search.building.candidates import by_distance, candidates_of, rows_found
+from sqlalchemy_vecsearch.search.building.checks import require_count
+from sqlalchemy_vecsearch.search.building.column import SearchedColumn
+from sqlalchemy_vecsearch.search.building.deferred import DOUBLE, Deferred, Numbers
+from sqlalchemy_vecsearch.search.building.examples import among, examples_of
+from sqlalchemy_vecsearch.search.building.laterals import rows_for_each
+from sqlalchemy_vecsearch.search.building.ordering import unindexed
+from sqlalchemy_vecsearch.search.building.query_vector import can_be_compared
+from sqlalchemy_vecsearch.search.building.request import Search, prepared, search_of_parts
+from sqlalchemy_vecsearch.search.building.row_keys import entity_key, row_keys
+from sqlalchemy_vecsearch.search.building.scan import checked_effort
+from sqlalchemy_vecsearch.search.building.subselects import column_of, inline, materialized, shared
+from sqlalchemy_vecsearch.search.building.typing import adds_distance
+from sqlalchemy_vecsearch.selects import as_clause, only_columns, stored_element, tie_breaks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-    from sqlalchemy import CTE, ColumnElement, FromClause, Select
+    from sqlalchemy import CTE, ColumnElement, FromClause, Subquery
+    from sqlalchemy.types import TypeEngine
 
     from sqlalchemy_vecsearch.metrics import Metric
-    from sqlalchemy_vecsearch.search.effort import Effort
-    from sqlalchemy_vecsearch.search.examples import Examples
-    from sqlalchemy_vecsearch.search.options import RecommendOptions
-    from sqlalchemy_vecsearch.search.searched import SearchedColumn
-    from sqlalchemy_vecsearch.search.statements import Statement
+    from sqlalchemy_vecsearch.search.building.column import Declared
+    from sqlalchemy_vecsearch.search.building.examples import Examples
+    from sqlalchemy_vecsearch.search.building.scan import Effort
+    from sqlalchemy_vecsearch.search.building.subselects import Selected
+    from sqlalchemy_vecsearch.selects import Statement
 
 __all__ = ["recommend"]
 
-_Entity = TypeVar("_Entity")
-_Result = TypeVar("_Result")
-_Columns = TypeVarTuple("_Columns")
 
-
-@overload
+@adds_distance
 def recommend(
-    source: Select[tuple[*_Columns]], column: Any, **options: Unpack[RecommendOptions]
-) -> Select[tuple[*_Columns, float]]: ...
-@overload
-def recommend(
-    source: Select[*_Columns], column: Any, **options: Unpack[RecommendOptions]
-) -> Select[*_Columns, float]: ...
-@overload
-def recommend(
-    source: FromClause, column: Any, **options: Unpack[RecommendOptions]
-) -> Select[Any]: ...  # Any: the columns of a Core table have no static types
-@overload
-@returns_like(select)
-def recommend(column: Any, **options: Unpack[RecommendOptions]) -> Any: ...
-@overload
-def recommend(
-    source: type[_Entity],
-    column: Any,
-    *,
-    _shape: Callable[[type[_Entity], type[float]], _Result] = select,  # type: ignore[assignment]  # for pyright alone
-    **options: Unpack[RecommendOptions],
-) -> _Result: ...
-def recommend(  # type: ignore[misc]  # _shape is no real parameter: it lets pyright infer the row type
-    source: Any,  # Any: the overloads say which
+    source: Any,  # Any: the decorator says which
     column: Any,
     *,
     positive: Sequence[Any],
@@ -72,9 +53,12 @@ def recommend(  # type: ignore[misc]  # _shape is no real parameter: it lets pyr
     k: int,
     strategy: Literal["average", "best_score"] = "average",
     metric: Metric | str | None = None,
+    model: str | None = None,
     exact: bool = False,
     ef_search: int | None = None,
     probes: int | None = None,
+    max_scan_tuples: int | None = None,
+    max_exact_rows: int | None = None,
 ) -> Any:
     """Return a Select of the ``k`` rows most like the positive examples and unlike the negative ones.
 
@@ -99,12 +83,16 @@ def recommend(  # type: ignore[misc]  # _shape is no real parameter: it lets pyr
         k: how many rows, 1 or more.
         strategy: "average" or "best_score".
         metric: None takes the declared metric.
+        model: of the vectors among the examples; None asks nothing. Another one than the column declares is refused.
         exact: True compares every row that passes the filter.
         ef_search: candidates of an HNSW scan, 1 to 1000. None takes as many as the statement needs.
         probes: lists of an IVFFlat scan, 1 to 32768.
+        max_scan_tuples: rows an iterative HNSW scan visits at the most, for each query; as for :func:`nearest`.
+        max_exact_rows: the largest table of which every row may be read; as for :func:`nearest`.
 
     Raises:
         MetricError: the metric is unknown, not declared, or not served by the column's index.
+        ModelError: the examples are of another model than the column's.
         SearchError: there is no positive example, the strategy is unknown or cannot average the column's storage, or
             the source can not be searched.
         SettingsError: a setting is out of its range.
@@ -118,36 +106,50 @@ def recommend(  # type: ignore[misc]  # _shape is no real parameter: it lets pyr
         ```
     """
     require_count("k", k, "how many rows to return")
-    statement, searched = prepared(source, column, metric, exact=exact)
+    statement, searched = prepared(source, column, metric, exact=exact, model=model)
     liked, disliked = examples_of(positive, searched), examples_of(negative, searched)
     _validate(liked, strategy, searched)
     identities = (*liked.identities, *disliked.identities)
     if identities:
         statement = statement.where(~among(entity_key(searched.element), identities))
-    effort = checked_effort(ef_search, probes)
+    effort = checked_effort(ef_search, probes, max_scan_tuples, max_exact_rows)
     if strategy == "best_score":
         return _best_score(statement, searched, liked, disliked, int(k), effort, exact=exact)
     centre = _centre(searched, liked, disliked)
     vector = select(centre.c.vector).scalar_subquery()
     search = Search(statement.where(can_be_compared(vector, searched)), searched, vector, int(k))
-    found = candidates_of(search, effort, search.k, exact=exact, best=True)
+    found = candidates_of(search, effort, search.k, exact=exact)
     return by_distance(search, found.keys, found.rows)
 
 
 def _centre(searched: SearchedColumn, liked: Examples, disliked: Examples) -> CTE:
     """Return the one row, with the one column ``vector``, that the average strategy searches for."""
-    towards = _average(liked, searched, "liked")
-    if not disliked:
-        return shared(towards.select(), "centre")
-    away = _average(disliked, searched, "disliked")
-    difference = towards.c.vector.op("-")(away.c.vector)
-    moved = func.coalesce(towards.c.vector.op("+")(difference), towards.c.vector, type_=searched.type)
-    return shared(select(moved.label("vector")).select_from(towards.join(away, true())), "centre")
+    parts = [as_clause(searched.element), liked.rows(searched, "liked")]
+    if disliked:
+        parts.append(disliked.rows(searched, "disliked"))
+    return shared(Deferred(_Centre(searched.declared), parts, [("vector", searched.type)]), "centre")
 
 
-def _average(examples: Examples, searched: SearchedColumn, name: str) -> FromClause:
-    rows = examples.rows(searched, name)
-    return inline(select(func.avg(rows.c.vector, type_=searched.type).label("vector")), f"average_{name}")
+@dataclass(frozen=True, slots=True)
+class _Centre:
+    """How the point between the examples is worked out."""
+
+    declared: Declared
+
+    def __call__(self, element: Any, liked: Any, disliked: Any = None) -> Selected:
+        """Return the SELECT of it."""
+        type_ = SearchedColumn(element, stored_element(element), self.declared).type
+        towards = _average(liked, type_, "liked")
+        if disliked is None:
+            return towards.select()
+        away = _average(disliked, type_, "disliked")
+        difference = towards.c.vector.op("-")(away.c.vector)
+        moved = func.coalesce(towards.c.vector.op("+")(difference), towards.c.vector, type_=type_)
+        return select(moved.label("vector")).select_from(towards.join(away, true()))
+
+
+def _average(rows: FromClause, type_: TypeEngine[Any], name: str) -> Subquery:
+    return inline(select(func.avg(rows.c.vector, type_=type_).label("vector")), f"average_{name}")
 
 
 def _best_score(
@@ -162,30 +164,59 @@ def _best_score(
 ) -> Statement:
     towards = liked.rows(searched, "liked")
     search = Search(statement, searched, towards.c.vector, k)
-    found = found_for_each(search, towards, effort, exact=exact)
     keys = row_keys(statement, searched)
-    candidates = inline(select(*(found.rows.c[name] for name in keys.names)).distinct(), "every_candidate")
-    near = _nearest(searched, towards).label("distance")
-    far = _nearest(searched, disliked.rows(searched, "disliked")).label("away") if disliked else None
-    columns = [near] if far is None else [near, far]
-    compared = materialized(only_columns(rows_found(search, keys, candidates), *keys.labelled, *columns), "compared")
-    distance = compared.c.distance
-    order: list[ColumnElement[Any]] = [unindexed(distance)]
-    if far is not None:
-        disliked_more = compared.c.away < distance
-        order = [disliked_more, case((disliked_more, -compared.c.away), else_=distance)]
-    best = materialized(compared.select().order_by(*order).limit(k), "best")
-    outer = rows_found(search, keys, best).add_columns(best.c.distance.label("distance"))
-    if far is None:
-        return outer.order_by(unindexed(best.c.distance), *tie_breaks(statement))
-    disliked_more = best.c.away < best.c.distance
-    last = case((disliked_more, -best.c.away), else_=best.c.distance)
-    return outer.order_by(disliked_more, last, *tie_breaks(statement))
+    arms = arms_of(search, effort, k, exact=exact, outer=towards, keys=keys)
+    parts = [Numbers.parameter({"k": k}), statement, as_clause(searched.element), towards, arms.rows]
+    named = [*keys.typed, ("distance", DOUBLE)]
+    if disliked:
+        parts.append(disliked.rows(searched, "disliked"))
+        named.append(("away", DOUBLE))
+    best = materialized(Deferred(_BestScores(searched.declared), parts, named), "best")
+    distance = column_of(best, "distance", DOUBLE)
+    outer = rows_found(search, keys, best).add_columns(distance.label("distance"))
+    away = column_of(best, "away", DOUBLE) if disliked else None
+    return outer.order_by(*_best_first(distance, away), *tie_breaks(statement))
+
+
+@dataclass(frozen=True, slots=True)
+class _BestScores:
+    """How the candidates of all positive examples are compared with all examples."""
+
+    declared: Declared
+
+    def __call__(
+        self, numbers: Any, statement: Any, element: Any, liked: Any, found: Any, disliked: Any = None
+    ) -> Selected:
+        """Return the SELECT of the keys of the best with their distances."""
+        search = search_of_parts(self.declared, statement, element, liked.c.vector)
+        searched, keys = search.searched, row_keys(statement, search.searched)
+        rows = materialized(rows_for_each(liked, found, searched), "found")
+        candidates = inline(select(*(rows.c[name] for name in keys.names)).distinct(), "every_candidate")
+        columns = [_nearest(searched, liked).label("distance")]
+        if disliked is not None:
+            columns.append(_nearest(searched, disliked).label("away"))
+        again = rows_found(search, keys, candidates)
+        compared = materialized(only_columns(again, *keys.labelled, *columns), "compared")
+        order = _best_first(compared.c.distance, None if disliked is None else compared.c.away)
+        return compared.select().order_by(*order).limit(Numbers(numbers).bound("k"))
+
+
+def _best_first(distance: ColumnElement[float], away: ColumnElement[float] | None) -> list[ColumnElement[Any]]:
+    """Return the order of the best rows: those that are nearer to a negative example last, the farthest first."""
+    if away is None:
+        return [unindexed(distance)]
+    disliked_more = away < distance
+    return [disliked_more, case((disliked_more, minus(_NOTHING, away)), else_=distance)]
+
+
+_NOTHING: Final[ColumnElement[float]] = literal_column("CAST(0 AS DOUBLE PRECISION)", Float(53))
 
 
 def _nearest(searched: SearchedColumn, examples: FromClause) -> ColumnElement[Any]:
     distance = distance_between(searched.element, examples.c.vector, searched.metric)
-    nearest: ColumnElement[Any] = select(func.min(distance)).select_from(examples).scalar_subquery()
+    nearest: ColumnElement[Any] = (
+        select(func.pg_catalog.min(distance, type_=Float(53))).select_from(examples).scalar_subquery()
+    )
     return nearest
 
 

@@ -8,12 +8,13 @@ __all__ = ["Strategy"]
 
 
 class Strategy(StrEnum):
-    """How a filtered search reaches its rows; ``choose_strategy`` picks one from the planner's own estimate.
+    """How a search reaches its rows. Without one the statement decides when it runs.
 
     - ``EXACT`` reads every row that passes the filter and sorts them: misses none, and is the fastest when few pass.
     - ``ITERATIVE`` scans the vector index in relaxed order until ``k`` rows have passed, and sorts them.
-    - ``PLAIN`` scans the vector index once, in strict order, going on only when rows are missing: for a filter that
-      nearly every row passes.
+    - ``PLAIN`` scans the vector index once: for a filter that nearly every row passes.
+
+    Where ``ITERATIVE`` and ``PLAIN`` yield fewer rows than are wanted, every row is read, in the same statement.
     """
 
     EXACT = "exact"

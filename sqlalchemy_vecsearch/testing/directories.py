@@ -8,8 +8,15 @@ import stat
 import tempfile
 from pathlib import Path
 
-__all__ = ["prepare_directories", "remove_server_directory", "unprivileged_user"]
+__all__ = [
+    "DIRECTORY_VARIABLE",
+    "prepare_directories",
+    "remove_server_directory",
+    "temporary_place",
+    "unprivileged_user",
+]
 
+DIRECTORY_VARIABLE = "VECSEARCH_TEST_DIRECTORY"
 PLACE = "server"  # inside the directory: the server's files, or a link to them
 SHARED_FOLDERS = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - mkdtemp makes unpredictable names in them
 
@@ -67,13 +74,18 @@ def remove_server_directory(directory: Path) -> None:
         shutil.rmtree(directory)
 
 
+def temporary_place() -> Path:
+    """Give the folder of temporary directories: the one of VECSEARCH_TEST_DIRECTORY, else the system's."""
+    return Path(os.environ.get(DIRECTORY_VARIABLE) or tempfile.gettempdir()).absolute()
+
+
 def is_reachable(path: Path) -> bool:
     """Tell whether users other than the owners may pass through every folder above a path."""
     return all(folder.stat().st_mode & stat.S_IXOTH for folder in path.resolve().parents)
 
 
 def _temporary_directory(user: list[int] | None) -> Path:
-    usual = Path(tempfile.gettempdir())
+    usual = temporary_place()
     if user is None or is_reachable(usual / PLACE):
         return _passable(Path(tempfile.mkdtemp(prefix="vecsearch-", dir=usual)), user)
     base = next(folder for folder in SHARED_FOLDERS if folder.is_dir())

@@ -9,7 +9,6 @@ import re
 import secrets
 import subprocess
 import sys
-import tempfile
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import URL
 
 from sqlalchemy_vecsearch.errors import ServerError
-from sqlalchemy_vecsearch.testing.directories import prepare_directories, unprivileged_user
+from sqlalchemy_vecsearch.testing.directories import prepare_directories, temporary_place, unprivileged_user
 from sqlalchemy_vecsearch.testing.installations import Installation, choose_installation, installations
 
 if TYPE_CHECKING:
@@ -162,7 +161,8 @@ def start_embedded_server(
     Args:
         installation: which of `installations()`; None takes the one that VECSEARCH_TEST_EMBEDDED names, else the first.
         directory: where the cluster is made, or found from last time, and kept. None uses a new directory that is
-            removed with the server.
+            removed with the server, in the folder that VECSEARCH_TEST_DIRECTORY names, else the system's for temporary
+            files.
         settings: server settings besides the defaults, such as {"shared_preload_libraries": "pg_stat_statements"}.
         durable: whether commits reach the disk, as in production; None means only with a directory of your own.
         port: the TCP port; None takes one that is free.
@@ -212,7 +212,7 @@ def _prepared(directory: Path | None, user: list[int] | None) -> tuple[Path, Pat
         return prepare_directories(directory, user)
     except OSError as error:
         raise ServerError(
-            f"The directory '{directory or tempfile.gettempdir()}' cannot hold a PostgreSQL server. "
+            f"The directory '{directory or temporary_place()}' cannot hold a PostgreSQL server. "
             f"The system said: {error.strerror}. "
             "Choose a directory on a disk with free space that you may write to."
         ) from error

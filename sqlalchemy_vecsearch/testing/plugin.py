@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy_vecsearch.errors import ServerError
 from sqlalchemy_vecsearch.testing.databases import Databases
 from sqlalchemy_vecsearch.testing.server import Plan, Server, Source, plan_server_here, start_server
+from sqlalchemy_vecsearch.urls import HiddenUrl
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -74,10 +75,10 @@ def vecsearch_databases(vecsearch_server: Server) -> Iterator[Databases]:
 def vecsearch_url(vecsearch_databases: Databases) -> Iterator[str]:
     """Give the URL of a fresh database that has the extension vector and is dropped after the test.
 
-    Its form is `postgresql+psycopg://...`, with the password.
+    Its form is `postgresql+psycopg://...`, with the password, which pytest does not show when a test fails.
     """
     url = vecsearch_databases.create()
-    yield url
+    yield HiddenUrl(url)
     vecsearch_databases.drop(url)
 
 

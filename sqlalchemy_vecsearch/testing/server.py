@@ -19,6 +19,7 @@ from sqlalchemy_vecsearch.testing.installations import (
     choose_installation,
     installations,
 )
+from sqlalchemy_vecsearch.urls import parsed_url, shown_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -172,7 +173,7 @@ def describe_server(url: str, *, origin: str, stop: Callable[[], None] = lambda:
     Raises:
         ServerError: it cannot be reached, or has no pgvector.
     """
-    with connect(make_url(url)) as connection:
+    with connect(parsed_url(url, setting=f"{URL_VARIABLE}=")) as connection:
         row = connection.execute(
             "SELECT current_setting('server_version'),"
             " (SELECT default_version FROM pg_available_extensions WHERE name = 'vector')"
@@ -181,7 +182,7 @@ def describe_server(url: str, *, origin: str, stop: Callable[[], None] = lambda:
     postgres_version, pgvector_version = row
     if pgvector_version is None:
         raise ServerError(
-            f"The server at '{make_url(url).render_as_string()}' has no pgvector. "
+            f"The server at '{shown_url(url)}' has no pgvector. "
             "The extension 'vector' is not among its available extensions. "
             "Install pgvector there, or give another server."
         )

@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from sqlalchemy import ARRAY
+from sqlalchemy import ARRAY, Column, event
 from sqlalchemy.dialects.postgresql import ARRAY as POSTGRESQL_ARRAY
 from sqlalchemy.dialects.postgresql import asyncpg, pg8000, psycopg, psycopg2
 from sqlalchemy.types import TypeDecorator
 
 from sqlalchemy_vecsearch.types.array_text import array_of_text, array_text
 from sqlalchemy_vecsearch.types.decorators import before_sending
-from sqlalchemy_vecsearch.types.naming import NamedByColumn
+from sqlalchemy_vecsearch.types.equality import same_vectors
+from sqlalchemy_vecsearch.types.naming import NamedByColumn, without_decorators
 from sqlalchemy_vecsearch.types.sql import TypedParameter
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
     from sqlalchemy.sql.elements import BindParameter, ColumnElement
+    from sqlalchemy.sql.schema import SchemaItem
     from sqlalchemy.types import TypeEngine
 
 __all__ = ["holds_vectors", "serve_arrays"]
@@ -40,9 +42,19 @@ def serve_arrays() -> None:
 
 def holds_vectors(type_: TypeEngine[Any]) -> bool:
     """Tell whether a type is an array of one of our types."""
-    while isinstance(type_, TypeDecorator):
-        type_ = type_.impl_instance
+    type_ = without_decorators(type_)
     return isinstance(type_, ARRAY) and _is_vector(type_.item_type)
+
+
+@event.listens_for(Column, "after_parent_attach")
+def _compare_as_vectors(column: Column[Any], _parent: SchemaItem) -> None:
+    """Let the ORM compare the values of a column of arrays, which ``==`` cannot where an element is a numpy array.
+
+    SQLAlchemy asks the type that was declared, which is its own class; so this one instance gets another answer.
+    """
+    if holds_vectors(column.type):
+        array: Any = without_decorators(column.type)
+        array.compare_values = same_vectors
 
 
 class _VectorArray(POSTGRESQL_ARRAY[Any]):
@@ -97,6 +109,4 @@ def _implementation(plain: Any) -> Any:  # classes of the dialects, whose constr
 
 
 def _is_vector(type_: Any) -> bool:  # a type or a class of types
-    while isinstance(type_, TypeDecorator) and not isinstance(type_, NamedByColumn):
-        type_ = type_.impl_instance
-    return isinstance(type_, NamedByColumn)
+    return isinstance(without_decorators(type_), NamedByColumn)

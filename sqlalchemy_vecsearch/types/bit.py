@@ -7,26 +7,24 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pgvector.sqlalchemy import BIT as _BIT
 
+from sqlalchemy_vecsearch.metrics import Storage
 from sqlalchemy_vecsearch.types.adapters import BitWire, teach_connections
-from sqlalchemy_vecsearch.types.bit_values import bits_binary, checked_bits, is_bit_text
+from sqlalchemy_vecsearch.types.bit_values import Bits, bits_binary, checked_bits, is_bit_text
+from sqlalchemy_vecsearch.types.dimensions import checked_dimensions
+from sqlalchemy_vecsearch.types.distances import FloatDistances
 from sqlalchemy_vecsearch.types.naming import NamedByColumn
-from sqlalchemy_vecsearch.types.percent import with_percent_sign
 from sqlalchemy_vecsearch.types.sql import driver_of
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
-    from sqlalchemy.sql.elements import ColumnElement
 
 __all__ = ["BIT"]
 
 Processor: TypeAlias = Callable[[Any], Any]  # SQLAlchemy hands any Python value through
 
 
-class _Comparator(_BIT.comparator_factory):  # type: ignore[misc, valid-type]  # an attribute in 0.5, untyped in 0.4
-    """The distances of pgvector-python, also on pg8000."""
-
-    def jaccard_distance(self, other: object, /) -> ColumnElement[float]:
-        return with_percent_sign(super().jaccard_distance(other))
+class _Comparator(FloatDistances, _BIT.comparator_factory):  # type: ignore[misc, valid-type]  # an attribute
+    """The distances of pgvector-python, as floats on every driver."""
 
 
 class BIT(NamedByColumn, _BIT):
@@ -48,7 +46,7 @@ class BIT(NamedByColumn, _BIT):
 
     def __init__(self, length: int | None = None) -> None:
         super().__init__(length)
-        self.length = length
+        self.length = checked_dimensions(length, Storage.BIT)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({'' if self.length is None else f'length={self.length}'})"
@@ -99,7 +97,7 @@ class BIT(NamedByColumn, _BIT):
         """Return a string of 0 and 1, whichever class the driver uses."""
         if value is None or isinstance(value, str):
             return value
-        return f"{value.to_int():0{len(value)}b}"
+        return Bits(f"{value.to_int():0{len(value)}b}")
 
 
 def _asyncpg_bits(value: Any, length: int | None, name: str | None) -> Any:  # asyncpg.BitString, which is not typed

@@ -15,10 +15,28 @@ from sqlalchemy_vecsearch.types.faults import empty_error, length_error, shown, 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["bits_binary", "checked_bits", "is_bit_text"]
+__all__ = ["Bits", "bits_binary", "checked_bits", "is_bit_text"]
 
 _HEAD: Final = struct.Struct(">i")
 _TRUTH_KINDS: Final = "bfiu"
+
+
+class Bits(str):
+    """A string of 0 and 1 that also equals the ``asyncpg.BitString`` it was read from.
+
+    Every driver gives a string, and what compares with the class that pgvector.sqlalchemy leaves on asyncpg goes on to.
+    """
+
+    __slots__ = ()
+    __hash__ = str.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, str) and hasattr(other, "to_int"):
+            return len(self) == len(other) and int(self, 2) == other.to_int()  # type: ignore[arg-type]  # it has a length
+        return super().__eq__(other)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
 
 
 def checked_bits(value: object, dimensions: int | None = None, column: str | None = None) -> Bit:

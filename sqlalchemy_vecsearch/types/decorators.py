@@ -10,8 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sqlalchemy.engine import Dialect
+    from sqlalchemy.types import TypeEngine
 
-__all__ = ["before_sending"]
+__all__ = ["before_sending", "undecorated"]
 
 
 def before_sending(decorator: TypeDecorator[Any], dialect: Dialect) -> Callable[[Any], Any]:
@@ -19,3 +20,10 @@ def before_sending(decorator: TypeDecorator[Any], dialect: Dialect) -> Callable[
     if type(decorator).process_bind_param is TypeDecorator.process_bind_param:
         return lambda value: value
     return lambda value: decorator.process_bind_param(value, dialect)
+
+
+def undecorated(type_: TypeEngine[Any]) -> TypeEngine[Any]:
+    """Return the type that decorators stand round."""
+    while isinstance(type_, TypeDecorator):
+        type_ = type_.impl_instance
+    return type_

@@ -6,12 +6,15 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias
 
 import numpy as np
+from pgvector import HalfVector
+from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.types import UserDefinedType
 
 from sqlalchemy_vecsearch.errors import DeclarationError
 from sqlalchemy_vecsearch.metrics import Storage
 from sqlalchemy_vecsearch.types.adapters import HalfvecWire, VectorWire, teach_connections
 from sqlalchemy_vecsearch.types.dense_values import Floats, checked_dense
+from sqlalchemy_vecsearch.types.dimensions import checked_dimensions
 from sqlalchemy_vecsearch.types.naming import NamedByColumn
 from sqlalchemy_vecsearch.types.sql import BinaryResult, TypedParameter, driver_of
 from sqlalchemy_vecsearch.types.wire import (
@@ -19,6 +22,7 @@ from sqlalchemy_vecsearch.types.wire import (
     dense_text,
     floats_of_result,
     halfvec_binary,
+    halfvector_of_result,
     list_of_result,
     vector_binary,
 )
@@ -27,12 +31,12 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
     from sqlalchemy.sql.elements import BindParameter, ColumnElement
 
-__all__ = ["DenseType", "Returns"]
+__all__ = ["DenseType", "Returns", "class_of_results"]
 
 Returns: TypeAlias = Literal["list", "numpy"]
 Processor: TypeAlias = Callable[[Any], Any]  # SQLAlchemy hands any Python value through
 
-_RETURNS: Final = ("list", "numpy")
+_CLASSES: Final[dict[str | None, type[Any]]] = {"list": list, "numpy": np.ndarray}
 
 
 def _psycopg_vector(floats: Floats) -> VectorWire:
@@ -49,35 +53,54 @@ _PSYCOPG: Final[dict[Storage, Callable[[Floats], Any]]] = {
 }
 
 
+_RESULTS: Final[dict[type[Any], Processor]] = {
+    list: list_of_result,
+    np.ndarray: floats_of_result,
+    HalfVector: halfvector_of_result,
+}
+
+
+def class_of_results(stock: UserDefinedType[Any]) -> type[Any]:
+    """Return what a type of the installed pgvector-python reads: 0.4 gives arrays and `HalfVector`, 0.5 lists."""
+    read: Processor | None = stock.result_processor(DefaultDialect(), None)
+    return list if read is None else type(read("[1]"))
+
+
 class DenseType(NamedByColumn, UserDefinedType[Any]):
     """The wire behaviour of `VECTOR` and `HALFVEC`, over pgvector's comparator and DDL."""
 
     storage: ClassVar[Storage]
     dim: int | None
-    returns: Returns
+    returns: Returns | None
+    published_class: ClassVar[type[Any]]  # of the results of the type that this one replaces
 
     # `returns` is not keyword-only here: SQLAlchemy copies and caches a type by its positional argument names.
-    def __init__(self, dim: int | None = None, returns: Returns = "list") -> None:
-        if returns not in _RETURNS:
+    def __init__(self, dim: int | None = None, returns: Returns | None = None) -> None:
+        if returns is not None and returns not in _CLASSES:
             raise DeclarationError(
                 f"A {type(self).__name__} cannot return {returns!r}. "
                 "Vectors are read as 'list', a list of floats, or as 'numpy', a float32 array. "
                 "Write returns='list' or returns='numpy'."
             )
         super().__init__()
-        self.dim = dim
+        self.dim = checked_dimensions(dim, self.storage)
         self.returns = returns
 
     def __repr__(self) -> str:
         arguments = [] if self.dim is None else [f"dim={self.dim}"]
-        if self.returns != "list":
+        if self.python_type is not self.published_class:
             arguments.append(f"returns={self.returns!r}")
         return f"{type(self).__name__}({', '.join(arguments)})"
 
     @property
     def python_type(self) -> type[Any]:
         """The class of a result, which libraries that make schemas and forms of models ask for."""
-        return np.ndarray if self.returns == "numpy" else list
+        return _CLASSES.get(self.returns, self.published_class)
+
+    @property
+    def reads_binary(self) -> bool:
+        """Whether the column is selected in binary."""
+        return self.python_type is np.ndarray
 
     def bind_processor(self, dialect: Dialect) -> Processor:
         """Return what turns a value into the best form that the driver can send."""
@@ -110,7 +133,7 @@ class DenseType(NamedByColumn, UserDefinedType[Any]):
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Processor:  # noqa: ARG002  # SQLAlchemy's signature
         """Return what turns a result of any driver, with or without a codec, into the declared form."""
-        return floats_of_result if self.returns == "numpy" else list_of_result
+        return _RESULTS[self.python_type]
 
     def bind_expression(self, bindvalue: BindParameter[Any]) -> ColumnElement[Any]:
         """Return the parameter with the cast that makes its type certain."""
@@ -118,4 +141,4 @@ class DenseType(NamedByColumn, UserDefinedType[Any]):
 
     def column_expression(self, colexpr: ColumnElement[Any]) -> ColumnElement[Any]:
         """Return the column as it is selected: in binary when arrays are asked for."""
-        return BinaryResult(colexpr, colexpr.type) if self.returns == "numpy" else colexpr  # a decorator keeps its say
+        return BinaryResult(colexpr, colexpr.type) if self.reads_binary else colexpr  # a decorator keeps its say

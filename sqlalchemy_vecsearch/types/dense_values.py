@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from math import isfinite
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
@@ -15,6 +16,7 @@ from sqlalchemy_vecsearch.types.faults import (
     axes_error,
     empty_error,
     length_error,
+    shortened,
     shown,
     subject,
     too_long_error,
@@ -53,7 +55,7 @@ def checked_dense(
         raise length_error(len(floats), dimensions, column)
     if longest is not None and len(floats) > longest:
         raise too_long_error(len(floats), longest, column)
-    refuse_infinite(floats, column)
+    refuse_infinite(floats, column, given=value)
     if half and max(floats.max(), -floats.min()) > _HALF_LIMIT:
         _refuse_beyond_half(floats, column)
     return floats
@@ -97,7 +99,9 @@ def _from_sequence(value: Sequence[Any], column: str | None) -> Floats:
             )
         try:
             array("f", [element])
-        except (TypeError, OverflowError):
+        except OverflowError:
+            raise _too_large_error(element, position, column) from None
+        except TypeError:
             why = ": could not convert string to float" if isinstance(element, str) else ""
             raise VectorValueError(
                 f"{subject(column)} holds {shown(element)} at position {position}{why}. "
@@ -107,17 +111,40 @@ def _from_sequence(value: Sequence[Any], column: str | None) -> Floats:
     return np.frombuffer(array("f", list(value)), dtype=np.float32)
 
 
-def refuse_infinite(floats: Floats, column: str | None, positions: NDArray[Any] | None = None) -> None:
-    """Refuse what is not finite; `positions` says where the floats stand in the whole vector."""
+def refuse_infinite(
+    floats: Floats,
+    column: str | None,
+    positions: NDArray[Any] | None = None,
+    given: Any = None,  # what the caller was given as a row of numbers
+) -> None:
+    """Refuse what is not finite.
+
+    Args:
+        floats: the elements.
+        column: the column that the error names, None when it is not known.
+        positions: where the elements stand in the whole vector, None when they are all of it.
+        given: the numbers that the elements were made of, in the same order, None when they are the same.
+    """
     finite = np.isfinite(floats)
     if np.count_nonzero(finite) == len(floats):  # half the time of all()
         return
     found = int(np.argmin(finite))
     position = found if positions is None else int(positions[found])
+    number = given[found] if isinstance(given, (list, tuple, array, np.ndarray)) else floats[found]
+    if isfinite(number):
+        raise _too_large_error(number, position, column)
     raise VectorValueError(
         f"{subject(column)} holds {floats[found]} at position {position}. "
         "pgvector stores numbers that are finite in single precision, and nothing else. "
         "Find the input whose embedding came out this way, and leave its vector out."
+    )
+
+
+def _too_large_error(number: Any, position: int, column: str | None) -> VectorValueError:  # of any class of numbers
+    return VectorValueError(
+        f"{subject(column)} holds {shortened(str(number))} at position {position}, which is too large. "
+        "pgvector stores single precision, which ends at 3.4028235e+38. "
+        "Normalise the vector, or find the input whose embedding came out this way."
     )
 
 

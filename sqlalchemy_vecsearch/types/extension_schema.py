@@ -8,33 +8,38 @@ from weakref import WeakKeyDictionary
 
 from sqlalchemy import event
 from sqlalchemy.dialects.postgresql.base import PGDialect
+from sqlalchemy.orm.mapper import _all_registries
 
 from sqlalchemy_vecsearch.errors import SearchPathError
 from sqlalchemy_vecsearch.sqlstates import sqlstate_of
 from sqlalchemy_vecsearch.types.qualified_names import schema_of, write_names_with
-from sqlalchemy_vecsearch.types.stale_casts import name_casts_of_compiled_statements
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import Dialect, ExceptionContext
+    from sqlalchemy.engine import Dialect, Engine, ExceptionContext
 
 __all__ = ["find_extensions"]
 
 # The types are asked for, and not pg_extension, which other servers of the protocol may lack.
 _SCHEMA: Final = """
-SELECT min(n.nspname::text), bool_or(pg_type_is_visible(t.oid))
-FROM pg_type t
-JOIN pg_namespace n ON n.oid = t.typnamespace
-WHERE t.typname = 'vector' AND t.typtype = 'b'
-  AND EXISTS (SELECT 1 FROM pg_type h WHERE h.typname = 'halfvec' AND h.typtype = 'b' AND h.typnamespace = n.oid)
+SELECT pg_catalog.min(n.nspname::pg_catalog.text), pg_catalog.bool_or(pg_catalog.pg_type_is_visible(t.oid))
+FROM pg_catalog.pg_type t
+JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) t.typnamespace
+JOIN pg_catalog.pg_type h ON h.typnamespace OPERATOR(pg_catalog.=) n.oid
+WHERE t.typname OPERATOR(pg_catalog.=) 'vector'::pg_catalog.name
+  AND t.typtype OPERATOR(pg_catalog.=) 'b'::pg_catalog."char"
+  AND h.typname OPERATOR(pg_catalog.=) 'halfvec'::pg_catalog.name
+  AND h.typtype OPERATOR(pg_catalog.=) 'b'::pg_catalog."char"
 """
 
 _MOVES_AN_EXTENSION: Final = re.compile(r"\b(?:create|alter|drop)\s+extension\b", re.IGNORECASE)
 
 _NO_SCHEMA: Final = "3F000"
-_NOT_FOUND: Final = frozenset({"42883", "42704", _NO_SCHEMA})  # the first two: an operator or function; a type
+_NO_TYPE: Final = "42704"
+_NOT_FOUND: Final = frozenset({"42883", _NO_TYPE, _NO_SCHEMA})  # the first: an operator or function
+_MISSING_TYPE: Final = re.compile(r"\b(?:vector|halfvec|sparsevec)\b")
 _OF_PGVECTOR: Final = re.compile(r"vector|halfvec|sparsevec|binary_quantize|bit_\w+_ops|<~>|<%>")
 
-_looks: Final[WeakKeyDictionary[Dialect, bool]] = WeakKeyDictionary()  # to whether the extension was there
+_looks: Final[WeakKeyDictionary[Dialect, bool]] = WeakKeyDictionary()  # to whether they were enough
 
 
 def find_extensions() -> None:
@@ -52,8 +57,8 @@ def find_extensions() -> None:
 
 def _ask_in_time(cursor: Any, statement: str, parameters: Any, context: Any) -> bool:  # a driver's cursor
     """Ask before SQLAlchemy's own first statement, when nothing is compiled, and after one that moves an extension."""
-    was_there = _looks.get(context.dialect)
-    if not was_there and _should_ask(statement, asked=was_there is not None):
+    enough = _looks.get(context.dialect)
+    if not enough and _should_ask(statement, asked=enough is not None):
         _ask(context)
     if ("xtension" in statement or "XTENSION" in statement) and _MOVES_AN_EXTENSION.search(statement):
         context.dialect.do_execute(cursor, statement, parameters, context)
@@ -78,17 +83,26 @@ def _ask(context: Any) -> None:  # SQLAlchemy's execution context
         if connection.in_transaction():
             raise
         connection.connection.rollback()  # while SQLAlchemy makes its first connection: a server without such a catalog
-        schema, visible = None, None
+        _looks[dialect] = True  # as it would fail again
+        return
     finally:
         cursor.close()
     _looks[dialect] = schema is not None
     named = schema_of(dialect)
     # what one session had to have named stays named, though the search path of another leads there
-    if schema is not None and schema != named and (named is not None or not visible):
+    if schema is not None and (named is not None or not visible):
         write_names_with(dialect, schema)
         if connection.in_transaction():  # else it is the first connection, and nothing is compiled
-            connection.engine.clear_compiled_cache()
-            name_casts_of_compiled_statements(dialect)
+            _forget_compiled_statements(connection.engine)
+
+
+def _forget_compiled_statements(engine: Engine) -> None:
+    """Let every statement be compiled again: those of the engine's cache, and the flushes that mappers keep."""
+    engine.clear_compiled_cache()
+    for registry in _all_registries():
+        for mapper in registry.mappers:
+            # the cache itself, which a flush of another thread may be filling, goes out of use as it is
+            vars(mapper).pop("_compiled_cache", None)
 
 
 def _explain(context: ExceptionContext) -> SearchPathError | None:
@@ -100,7 +114,10 @@ def _explain(context: ExceptionContext) -> SearchPathError | None:
     told, found = _first_line(original), schema_of(context.dialect)
     if _OF_PGVECTOR.search(told) is None and not (state == _NO_SCHEMA and found is not None and found in told):
         return None
-    _looks.pop(context.dialect, None)  # another connection may have moved the extension, or this one its search path
+    # another connection may have moved the extension, or this one its search path
+    was_there = _looks.pop(context.dialect, None)
+    if was_there is False and state == _NO_TYPE and _MISSING_TYPE.search(told):
+        _add_how_to_create_the_extension(context)
     was_named = state == _NO_SCHEMA or f"function {found}." in told or f" {found}.<" in told
     if found is None or was_named:
         return None
@@ -111,6 +128,20 @@ def _explain(context: ExceptionContext) -> SearchPathError | None:
         "the schema by itself, SQL that is written as text does not. Write the schema in the text, "
         f"or add it to the search path: ALTER ROLE your_role SET search_path = public, {schema}.",
         schema=schema,
+    )
+
+
+def _add_how_to_create_the_extension(context: ExceptionContext) -> None:
+    """Add our sentences to SQLAlchemy's error, whose class, statement and original stay: programs may catch them."""
+    error, engine = context.sqlalchemy_exception, context.engine
+    if error is None or engine is None:
+        return
+    name = engine.url.database
+    error.add_detail(
+        f"The database{f' {name!r}' if name else ''} does not have the extension vector. "
+        "pgvector's types come with it, and each database has extensions of its own. "
+        "Run CREATE EXTENSION vector in this database before create_all(), or call op.create_vector_extension() in "
+        "the first revision."
     )
 
 

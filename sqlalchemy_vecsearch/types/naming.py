@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ARRAY, Column, event
-from sqlalchemy.types import TypeEngine
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from sqlalchemy_vecsearch.types.equality import same_vectors
 
 if TYPE_CHECKING:
     from sqlalchemy.sql.schema import SchemaItem
 
-__all__ = ["NamedByColumn"]
+__all__ = ["NamedByColumn", "without_decorators"]
 
 
 class NamedByColumn(TypeEngine[Any]):
@@ -18,6 +20,10 @@ class NamedByColumn(TypeEngine[Any]):
 
     column_name: str | None = None
     _column_names: frozenset[str] = frozenset()
+
+    def compare_values(self, x: Any, y: Any) -> bool:  # values of an attribute
+        """Tell the ORM whether an assigned value is the loaded one; arrays alone would answer with an array."""
+        return same_vectors(x, y)
 
     if not TYPE_CHECKING:  # the overloads of SQLAlchemy's method name types that are not public
 
@@ -31,7 +37,16 @@ class NamedByColumn(TypeEngine[Any]):
 
 @event.listens_for(Column, "after_parent_attach")
 def _remember(column: Column[Any], _parent: SchemaItem) -> None:
-    type_ = column.type.item_type if isinstance(column.type, ARRAY) else column.type
+    type_ = without_decorators(column.type)
+    if isinstance(type_, ARRAY):
+        type_ = without_decorators(type_.item_type)
     if isinstance(type_, NamedByColumn):
         type_._column_names |= {column.name}  # noqa: SLF001  # this listener is half of that class
         type_.column_name = column.name if len(type_._column_names) == 1 else None  # noqa: SLF001  # the same
+
+
+def without_decorators(type_: TypeEngine[Any]) -> TypeEngine[Any]:
+    """Return the type that an application's decorators stand round; one of our types may be a decorator itself."""
+    while isinstance(type_, TypeDecorator) and not isinstance(type_, NamedByColumn):
+        type_ = type_.impl_instance
+    return type_

@@ -12,9 +12,9 @@ from sqlalchemy.dialects.postgresql import BIT
 from sqlalchemy.dialects.postgresql.base import ischema_names
 from sqlalchemy.sql import operators
 from sqlalchemy.sql.operators import custom_op
-from sqlalchemy.types import TypeDecorator
 
 from sqlalchemy_vecsearch.metrics import Metric, metric_of_operator_class
+from sqlalchemy_vecsearch.types.decorators import undecorated
 
 if TYPE_CHECKING:
     from sqlalchemy import Index
@@ -164,17 +164,11 @@ def _with_operator_classes(index: Index, classes: dict[str, str]) -> Index:
 
 def _takes_vectors(binary: Any, *, bits: bool) -> bool:
     families = (*_TYPES, BIT, pgvector_types.BIT) if bits else _TYPES
-    return any(isinstance(_implementation(side.type), families) for side in (binary.left, binary.right))
+    return any(isinstance(undecorated(side.type), families) for side in (binary.left, binary.right))
 
 
 def _is_vector(type_: TypeEngine[Any]) -> bool:
-    return isinstance(_implementation(type_), _TYPES)
-
-
-def _implementation(type_: TypeEngine[Any]) -> TypeEngine[Any]:
-    while isinstance(type_, TypeDecorator):
-        type_ = type_.impl_instance
-    return type_
+    return isinstance(undecorated(type_), _TYPES)
 
 
 def _raw_prefix(dialect: Dialect) -> str:

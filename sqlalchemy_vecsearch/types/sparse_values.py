@@ -34,15 +34,17 @@ class SparseParts:
 
 def checked_sparse(value: object, dimensions: int | None = None, column: str | None = None) -> SparseParts:
     """Return the non-zero elements of the value; see `checked_vector`."""
+    given: Any  # a row of numbers of any class
     if isinstance(value, SparseVector):
-        length, indices, values = value.dimensions(), np.asarray(value.indices()), float32_of(value.values(), column)
+        length, indices, given = value.dimensions(), np.asarray(value.indices()), value.values()
     elif hasattr(value, "tocoo"):
-        length, indices, values = _scipy_parts(value, column)
+        length, indices, given = _scipy_parts(value, column)
     else:
         return _nonzero_parts(value, dimensions, column)
     if dimensions is not None and length != dimensions:
         raise length_error(length, dimensions, column)
-    refuse_infinite(values, column, indices)
+    values = float32_of(given, column)
+    refuse_infinite(values, column, indices, given)
     kept = values != 0
     return SparseParts(length, indices[kept], values[kept])
 
@@ -62,14 +64,14 @@ def _nonzero_parts(value: object, dimensions: int | None, column: str | None) ->
     return SparseParts(len(dense), indices, values)
 
 
-def _scipy_parts(value: Any, column: str | None) -> tuple[int, NDArray[Any], Floats]:  # any scipy.sparse class
+def _scipy_parts(value: Any, column: str | None) -> tuple[int, NDArray[Any], NDArray[Any]]:  # any scipy.sparse class
     shape = value.shape
     if len(shape) > 1 and shape[0] != 1:
         raise axes_error(shape, column)
     if value.format == "csr" and value.has_canonical_format:
-        return int(shape[-1]), value.indices, float32_of(value.data, column)
+        return int(shape[-1]), value.indices, value.data
     coordinates = value.tocoo(copy=True)
     coordinates.sum_duplicates()
     indices = coordinates.coords[-1] if hasattr(coordinates, "coords") else coordinates.col
     order = np.argsort(indices, kind="stable")
-    return int(shape[-1]), indices[order], float32_of(coordinates.data, column)[order]
+    return int(shape[-1]), indices[order], coordinates.data[order]

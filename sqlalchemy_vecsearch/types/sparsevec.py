@@ -9,7 +9,10 @@ from pgvector import SparseVector
 from pgvector.sqlalchemy import SPARSEVEC as _SPARSEVEC
 from sqlalchemy.dialects.postgresql.base import ischema_names
 
+from sqlalchemy_vecsearch.metrics import Storage
 from sqlalchemy_vecsearch.types.adapters import SparsevecWire, teach_connections
+from sqlalchemy_vecsearch.types.dimensions import checked_dimensions
+from sqlalchemy_vecsearch.types.distances import FloatDistances
 from sqlalchemy_vecsearch.types.naming import NamedByColumn
 from sqlalchemy_vecsearch.types.sparse_values import SparseParts, checked_sparse
 from sqlalchemy_vecsearch.types.sql import TypedParameter, driver_of
@@ -45,6 +48,10 @@ def _psycopg(parts: SparseParts) -> SparsevecWire:
     return SparsevecWire(sparse_binary(parts))
 
 
+class _Comparator(FloatDistances, _SPARSEVEC.comparator_factory):  # type: ignore[misc, valid-type]  # an attribute
+    """The distances of pgvector-python, as floats."""
+
+
 class SPARSEVEC(NamedByColumn, _SPARSEVEC):
     """A column of sparse vectors, up to 16,000 non-zero elements, 8 bytes each and 16 more.
 
@@ -60,9 +67,10 @@ class SPARSEVEC(NamedByColumn, _SPARSEVEC):
     """
 
     cache_ok = True
+    comparator_factory = _Comparator
 
     def __init__(self, dim: int | None = None) -> None:
-        super().__init__(dim)
+        super().__init__(checked_dimensions(dim, Storage.SPARSEVEC))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({'' if self.dim is None else f'dim={self.dim}'})"

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import ARRAY, Select, bindparam
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.elements import BindParameter, ColumnElement
-from sqlalchemy.types import UserDefinedType
+from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy.sql.operators import distinct_op
+from sqlalchemy.sql.visitors import InternalTraversal
+from sqlalchemy.types import NullType, UserDefinedType
+
+from sqlalchemy_vecsearch.selects import output_types_named
+from sqlalchemy_vecsearch.types.decorators import undecorated
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
     from sqlalchemy.sql.compiler import SQLCompiler
+    from sqlalchemy.sql.elements import BindParameter
     from sqlalchemy.types import TypeEngine
 
-__all__ = ["BinaryResult", "TypedParameter", "driver_of", "sends_casts"]
-
-_CASTING_DRIVERS: Final = frozenset({"psycopg", "asyncpg"})  # the others send text, whose type the server infers
+__all__ = ["BinaryResult", "ParameterArray", "TypedParameter", "driver_of"]
 
 
 class TypedParameter(ColumnElement[Any]):
@@ -65,10 +70,12 @@ class _ElementType(UserDefinedType[Any]):
 
 
 class BinaryResult(ColumnElement[Any]):
-    """A selected vector in its binary form.
+    """A selected vector in its binary form, where nothing but the client reads the select list.
 
     ``record_send`` is in ``pg_catalog``, whatever schema holds pgvector, and returns a bytea on every driver; it calls
-    the send function of the type.
+    the send function of the type. Bytes have another order than vectors and are of another type, so the column is
+    selected as it is in a set operation, under DISTINCT, where ORDER BY or GROUP BY may name it, and in the text of a
+    statement that is to be stored, such as that of a view.
     """
 
     inherit_cache = False
@@ -78,10 +85,35 @@ class BinaryResult(ColumnElement[Any]):
         self.type = type_
 
 
+class ParameterArray(ColumnElement[Any]):
+    """An array of bound vectors, each sent in the form in which the driver sends one: ``ARRAY[$1::vector, ...]``.
+
+    A driver sends an array of vectors as text only, which costs ten times as much. The statement is compiled once for
+    any number of vectors, at least one.
+
+    Args:
+        name: of the parameter, which takes a list.
+        type_: of the vectors.
+    """
+
+    __visit_name__ = "parameter_array"
+    _traverse_internals = [("parameter", InternalTraversal.dp_clauseelement)]  # noqa: RUF012  # fixed by SQLAlchemy
+
+    def __init__(self, name: str, type_: TypeEngine[Any]) -> None:
+        self.parameter: BindParameter[Any] = bindparam(name, type_=type_, expanding=True)
+        self.type = ARRAY(type_)
+
+
+@compiles(ParameterArray)
+def _array(element: ParameterArray, compiler: SQLCompiler, **options: Any) -> str:
+    listed = compiler.process(element.parameter, **options)
+    return f"ARRAY[{listed.removeprefix('(').removesuffix(')')}]"
+
+
 @compiles(TypedParameter)
 def _parameter(element: TypedParameter, compiler: SQLCompiler, **options: Any) -> str:
     parameter = element.parameter
-    if options.get("literal_binds") or not sends_casts(compiler.dialect):
+    if options.get("literal_binds") or not driver_of(compiler.dialect):
         return compiler.process(parameter, **options)
     cast = compiler.dialect.type_compiler_instance.process(element.type)
     is_literal = parameter.literal_execute or options.get("literal_execute")
@@ -97,18 +129,26 @@ def _parameter(element: TypedParameter, compiler: SQLCompiler, **options: Any) -
 @compiles(BinaryResult)
 def _result(element: BinaryResult, compiler: SQLCompiler, **options: Any) -> str:
     text = compiler.process(element.column, **options)
-    if compiler.dialect.name != "postgresql":
+    if compiler.dialect.name != "postgresql" or options.get("literal_binds") or _sql_reads_outputs(element, compiler):
         return text
-    if isinstance(element.column, BindParameter) and not sends_casts(compiler.dialect):
-        text = f"{text}::{compiler.dialect.type_compiler_instance.process(element.type)}"
-    return f"record_send(ROW({text}))"
+    return f"pg_catalog.record_send(ROW({text}))"
+
+
+def _sql_reads_outputs(element: BinaryResult, compiler: SQLCompiler) -> bool:
+    """Tell whether the statement at hand uses its own select list, by a name or as a part of a greater one."""
+    if len(compiler.stack) != 1 or getattr(element.column, "operator", None) is distinct_op:
+        return True
+    statement = compiler.stack[0]["selectable"]
+    return isinstance(statement, Select) and any(
+        isinstance(type_, NullType) or _reads_in_binary(type_) for type_ in output_types_named(statement)
+    )
+
+
+def _reads_in_binary(type_: TypeEngine[Any]) -> bool:
+    """Tell whether a type, or the one that a decorator stands round, asks for arrays."""
+    return bool(getattr(undecorated(type_), "reads_binary", False))
 
 
 def driver_of(dialect: Dialect) -> str:
     """Return the driver's name, empty for a dialect without one, such as that of ``str(statement)``."""
     return getattr(dialect, "driver", "")
-
-
-def sends_casts(dialect: Dialect) -> bool:
-    """Tell whether vector parameters of a dialect stand in a cast."""
-    return driver_of(dialect) in _CASTING_DRIVERS

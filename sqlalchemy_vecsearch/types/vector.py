@@ -6,9 +6,14 @@ from pgvector.sqlalchemy import VECTOR as _VECTOR
 from sqlalchemy.dialects.postgresql.base import ischema_names
 
 from sqlalchemy_vecsearch.metrics import Storage
-from sqlalchemy_vecsearch.types.dense import DenseType
+from sqlalchemy_vecsearch.types.dense import DenseType, class_of_results
+from sqlalchemy_vecsearch.types.distances import FloatDistances
 
 __all__ = ["VECTOR", "Vector"]
+
+
+class _Comparator(FloatDistances, _VECTOR.comparator_factory):  # type: ignore[misc, valid-type]  # an attribute
+    """The distances of pgvector-python, as floats."""
 
 
 class VECTOR(DenseType, _VECTOR):
@@ -19,8 +24,9 @@ class VECTOR(DenseType, _VECTOR):
 
     Args:
         dim: the number of dimensions, None to accept any; an index needs it.
-        returns: ``"list"`` for a list of floats, as pgvector.sqlalchemy returns it; ``"numpy"`` for a float32 array,
-            which is read in binary and costs a tenth.
+        returns: ``"list"`` for a list of floats; ``"numpy"`` for a float32 array, which is read in binary
+            and costs a tenth. None for what the installed pgvector-python returns: a list from 0.5 on, an array with
+            0.4.
 
     Raises:
         DeclarationError: `returns` is something else.
@@ -30,7 +36,9 @@ class VECTOR(DenseType, _VECTOR):
     """
 
     cache_ok = True
+    comparator_factory = _Comparator
     storage = Storage.VECTOR
+    published_class = class_of_results(_VECTOR())
 
 
 Vector = VECTOR

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -18,7 +19,20 @@ from rich.markdown import Markdown
 from sqlalchemy import create_engine, text
 
 from sqlalchemy_vecsearch.testing import start_embedded_server
-from tests.benchmarks import comparison, index_operations, ingestion, memory, queries, recall, search_forms, tables
+from tests.benchmarks import (
+    comparison,
+    embedding,
+    filters,
+    index_operations,
+    ingestion,
+    loads,
+    memory,
+    pools,
+    queries,
+    recall,
+    search_forms,
+    tables,
+)
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -64,22 +78,60 @@ def _forms(options, url):
     return [asdict(one) for one in measured]
 
 
-def _recall(options, url):
-    return [asdict(one) for one in recall.measure(url, rows=30_000, questions=options.questions)]
+def _loads(options, url):
+    rounds, rows = max(options.rounds, 5), min(options.rows, 20_000)  # they are short
+    return [asdict(one) for one in loads.measure(url, rows=rows, dimensions=options.dimensions, rounds=rounds)]
 
+
+def _pools(options, url):
+    measured = pools.measure(
+        url, rows=options.rows, dimensions=options.dimensions, rounds=options.rounds, searches=options.queries
+    )
+    return [asdict(one) for one in measured]
+
+
+def _recall(options, url):
+    return [asdict(one) for one in recall.measure(url, rows=min(options.searched, 30_000), questions=options.questions)]
+
+
+QUICK = {  # of the options: every form is run, in a tenth of the time
+    "rows": 4_000,
+    "rounds": 3,
+    "queries": 60,
+    "questions": 10,
+    "searched": 8_000,
+    "streamed": 60_000,
+    "built": 6_000,
+}
 
 GROUPS = {
     "types": Group(_types, tables.of_measurements, "explanation/performance.md", UNDURABLE),
+    "loads": Group(_loads, tables.of_measurements, "explanation/performance.md", UNDURABLE),
     "memory": Group(
         lambda options, url: memory.measure(url, rows=options.streamed, dimensions=options.dimensions),
         tables.of_memory,
         "explanation/performance.md",
         UNDURABLE,
     ),
+    "pools": Group(_pools, pools.tables, "explanation/several_clients.md", UNDURABLE),
     "forms": Group(_forms, tables.of_measurements, "explanation/recall_filters_iterative_scans.md", UNDURABLE),
+    "filters": Group(
+        lambda options, url: filters.measure(url, rows=options.searched, questions=min(options.questions, 20)),
+        filters.tables,
+        "explanation/recall_filters_iterative_scans.md",
+        UNDURABLE,
+    ),
     "recall": Group(_recall, recall.tables, "explanation/recall_filters_iterative_scans.md", UNDURABLE),
+    "embedding": Group(
+        lambda options, url: embedding.measure(
+            url, rows=options.streamed, pending=1_000, embedded=options.rows, rounds=11
+        ),
+        embedding.tables,
+        "explanation/why_state_and_not_a_queue.md",
+        UNDURABLE,
+    ),
     "indexes": Group(
-        lambda _, url: index_operations.measure(url),
+        lambda options, url: index_operations.measure(url, rows=options.built),
         tables.of_index_operations,
         "explanation/index_builds_measured.md",
     ),
@@ -96,8 +148,11 @@ def main():
     for name in options.groups or GROUPS:
         group = GROUPS[name]
         console.print(f"Measuring {name} ...")
+        begin = perf_counter()
         with _server(group.settings) as url:
-            report[name] = {"machine": _machine(url), "result": group.measure(options, url)}
+            machine, result = _machine(url), group.measure(options, url)
+            report[name] = {"machine": machine | {"load after": _load()}, "result": result}
+        console.print(f"{perf_counter() - begin:,.0f} s")
         options.output.write_text(json.dumps(report, indent=1) + "\n")
         body = f"{tables.of_machine(report[name]['machine'])}\n\n{group.rendered(report[name]['result'])}"
         console.print(Markdown(body))
@@ -116,11 +171,22 @@ def _options():
     parser.add_argument("--rounds", type=int, default=3, help="runs of each form of ingestion")
     parser.add_argument("--queries", type=int, default=300, help="runs of each form of query")
     parser.add_argument("--questions", type=int, default=50, help="questions asked of each form for its recall")
+    parser.add_argument(
+        "--searched", type=int, default=60_000, help="rows searched under filters; those beyond the texts are mixed"
+    )
     parser.add_argument("--streamed", type=int, default=1_000_000, help="rows of the memory test")
+    parser.add_argument("--built", type=int, default=100_000, help="rows under the operations on indexes")
     parser.add_argument("--storages", nargs="+", default=list(ingestion.STORAGES), choices=list(ingestion.STORAGES))
     parser.add_argument("--output", type=Path, default=Path("benchmarks.json"))
     parser.add_argument("--docs", action="store_true", help="put the tables into the documentation")
+    parser.add_argument(
+        "--quick", action="store_true", help="small sizes, to see that all forms run; no page shows them"
+    )
+    if parser.parse_args().quick:
+        parser.set_defaults(**QUICK)
     options = parser.parse_args()
+    if options.quick and options.docs:
+        parser.error("--quick measures too little for the documentation; leave out one of --quick and --docs")
     if unknown := set(options.groups) - set(GROUPS):
         parser.error(f"there is no group {', '.join(sorted(unknown))}; the groups are {', '.join(GROUPS)}")
     return options
@@ -149,12 +215,16 @@ def _machine(url):
         "at": datetime.now(UTC).date().isoformat(),
         "processor": platform.machine(),
         "cores": os.cpu_count(),
-        "load": round(os.getloadavg()[1], 1),
+        "load": _load(),
         "PostgreSQL": server,
         "pgvector extension": extension,
         "Python": platform.python_version(),
         **{package: version(package) for package in PACKAGES},
     }
+
+
+def _load():
+    return round(os.getloadavg()[1], 1)
 
 
 if __name__ == "__main__":

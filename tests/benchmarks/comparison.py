@@ -12,7 +12,7 @@ from sqlalchemy import Column, Integer, MetaData, String, Table, create_engine, 
 from sqlalchemy.schema import CreateSchema
 
 import alembic_ops
-from alembic_ops import compare
+from alembic_ops.autogenerate import compare
 from sqlalchemy_vecsearch import vector_index
 
 TABLES = 500

@@ -14,21 +14,21 @@ from sqlalchemy import NullPool, create_engine, event, text
 import alembic_ops
 from tests.benchmarks.corpus import embeddings
 
-LOAD_ROWS, LOAD_DIMENSIONS, SWAPS = 100_000, 128, 20
+LOAD_DIMENSIONS, SWAPS = 128, 20
 MODEL = {"operator_class": "vector_l2_ops", "with_": {"m": 16, "ef_construction": 64}}
 OTHER = {"operator_class": "vector_l2_ops", "with_": {"m": 8, "ef_construction": 64}}
 
 
-def measure(url):
+def measure(url, *, rows):
     """Return how fast indexes are built, who waits meanwhile, and how long column swaps hold their lock."""
     logging.getLogger("alembic.alembic_ops").setLevel(logging.WARNING)
     alembic_ops.register()
     engine = create_engine(url, poolclass=NullPool)
     report = {
-        "speed": build_speed(engine, rows=60_000, dimensions=384),
-        "load rows": LOAD_ROWS,
+        "speed": build_speed(engine, rows=rows * 6 // 10, dimensions=384),
+        "load rows": rows,
         "load dimensions": LOAD_DIMENSIONS,
-        "load": load_test(engine, LOAD_ROWS, LOAD_DIMENSIONS),
+        "load": load_test(engine, rows, LOAD_DIMENSIONS),
     }
     report["load"][f"{SWAPS} op.swap_embedding_columns"], report["column swaps"] = column_swaps(engine)
     engine.dispose()
@@ -88,9 +88,11 @@ def column_swaps(engine):
     locked, held = [], []
     event.listen(
         engine,
-        "after_cursor_execute",
+        "before_cursor_execute",  # others queue from the question for the lock on
         lambda _, __, statement, *___: (
-            locked.append(time.perf_counter()) if statement.startswith("LOCK TABLE") else None
+            locked.append(time.perf_counter())
+            if "LOCK TABLE" in statement and "ACCESS EXCLUSIVE" in statement
+            else None
         ),
     )
 

@@ -1,4 +1,4 @@
-"""Rows into a table: our types and `copy_rows` beside pgvector.sqlalchemy and hand-written psycopg."""
+"""Rows with texts and an embedding: our types and `copy_rows` beside pgvector.sqlalchemy and hand-written psycopg."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pgvector
 import pgvector.sqlalchemy as stock
 from pgvector.psycopg import register_vector
-from sqlalchemy import Integer, MetaData, create_engine, insert, text
+from sqlalchemy import Integer, MetaData, Text, create_engine, insert, text
 from sqlalchemy.orm import DeclarativeBase, Session, mapped_column
 
 import sqlalchemy_vecsearch as ours
@@ -36,9 +36,17 @@ def measure(url, storage, *, rows, dimensions, rounds):
 
     with engine.begin() as connection:
         connection.execute(text("DROP TABLE IF EXISTS document"))
-        connection.execute(text(f"CREATE TABLE document (id serial PRIMARY KEY, embedding {storage}({dimensions}))"))
+        connection.execute(
+            text(
+                f"CREATE TABLE document (id serial PRIMARY KEY, title text, body text, embedding {storage}({dimensions}))"
+            )
+        )
     measured = interleaved(
-        f"ingestion, {storage}", forms, rounds=rounds, baseline="hand-written binary COPY", before=empty
+        f"ingestion of {rows:,} rows, {storage}",
+        forms,
+        rounds=rounds,
+        baseline="hand-written binary COPY",
+        before=empty,
     )
     engine.dispose()
     return measured
@@ -51,34 +59,41 @@ def _forms(engine, storage, type_name, vectors, dimensions):
     their_rows = [bit_text(row) for row in vectors] if storage == "bit" else list(vectors)
     our_rows = list(vectors)
     numbers = np.arange(1, len(vectors) + 1, dtype=np.int32)
+    titles = [f"title {number} of a document" for number in numbers]
+    bodies = [f"the text of document {number}, " * 10 for number in numbers]
+
+    def with_texts(values):
+        return [
+            {"title": title, "body": body, "embedding": value}
+            for title, body, value in zip(titles, bodies, values, strict=True)
+        ]
 
     def core(table, values):
         with engine.begin() as connection:
-            connection.execute(insert(table), [{"embedding": value} for value in values])
+            connection.execute(insert(table), with_texts(values))
 
     def add_all(entity, values):
         with Session(engine) as session:
-            session.add_all([entity(embedding=value) for value in values])
+            session.add_all([entity(**row) for row in with_texts(values)])
             session.commit()
 
     def dict_rows(values):
         with engine.begin() as connection:
             ids = numbers.tolist()
-            ours.copy_rows(
-                connection,
-                our_table,
-                ({"id": i, "embedding": value} for i, value in zip(ids, values, strict=True)),
-            )
+            rows = ({"id": i, **row} for i, row in zip(ids, with_texts(values), strict=True))
+            ours.copy_rows(connection, our_table, rows)
 
     def columns(_):
         with engine.begin() as connection:
-            ours.copy_rows(connection, our_table, {"id": numbers, "embedding": vectors})
+            ours.copy_rows(
+                connection, our_table, {"id": numbers, "title": titles, "body": bodies, "embedding": vectors}
+            )
 
     def by_hand(_):
         with engine.begin() as connection:
             cursor = connection.connection.driver_connection.cursor()
-            with cursor.copy("COPY document (id, embedding) FROM STDIN (FORMAT BINARY)") as copy:
-                for block in _hand_written(storage, numbers, vectors):
+            with cursor.copy("COPY document (id, title, body, embedding) FROM STDIN (FORMAT BINARY)") as copy:
+                for block in _hand_written(storage, numbers, titles, bodies, vectors):
                     copy.write(block)
 
     other_values = {}
@@ -97,7 +112,7 @@ def _forms(engine, storage, type_name, vectors, dimensions):
         "copy_rows, dictionaries": lambda _: dict_rows(our_rows),
         **other_values,
         "copy_rows, columns": columns,
-        "psycopg write_row, register_vector": lambda _: _write_row(engine, storage, numbers, our_rows),
+        "psycopg write_row, register_vector": lambda _: _write_row(engine, storage, numbers, titles, bodies, our_rows),
         "hand-written binary COPY": by_hand,
     }
 
@@ -109,12 +124,14 @@ def _declare(type_):
     class Document(Base):
         __tablename__ = "document"
         id = mapped_column(Integer, primary_key=True)
+        title = mapped_column(Text)
+        body = mapped_column(Text)
         embedding = mapped_column(type_)
 
     return Document.__table__, Document
 
 
-def _write_row(engine, storage, numbers, values):
+def _write_row(engine, storage, numbers, titles, bodies, values):
     wrap = {"vector": pgvector.Vector, "halfvec": pgvector.HalfVector, "sparsevec": pgvector.SparseVector}.get(
         storage, pgvector.Bit
     )
@@ -122,48 +139,58 @@ def _write_row(engine, storage, numbers, values):
         driver = connection.connection.driver_connection
         register_vector(driver)
         cursor = driver.cursor()
-        with cursor.copy("COPY document (id, embedding) FROM STDIN (FORMAT BINARY)") as copy:
-            copy.set_types(["int4", storage])
-            for number, value in zip(numbers.tolist(), values, strict=True):
-                copy.write_row((number, wrap(value)))
+        with cursor.copy("COPY document (id, title, body, embedding) FROM STDIN (FORMAT BINARY)") as copy:
+            copy.set_types(["int4", "text", "text", storage])
+            for number, title, body, value in zip(numbers.tolist(), titles, bodies, values, strict=True):
+                copy.write_row((number, title, body, wrap(value)))
         driver.commit()
         connection.invalidate()  # the adapters stay with this connection
 
 
-def _hand_written(storage, numbers, vectors):
+def _hand_written(storage, numbers, titles, bodies, vectors):
     """Yield what somebody writes who knows the format and has numpy."""
     yield b"PGCOPY\n\xff\r\n\0" + bytes(8)
-    if storage == "sparsevec":
-        yield from _hand_written_sparse(numbers, vectors)
-    else:
-        yield _hand_written_fixed(storage, numbers, vectors)
+    values = _sparse_values(vectors) if storage == "sparsevec" else _fixed_values(storage, vectors)
+    head, length = struct.Struct(">hiii"), struct.Struct(">i")
+    pieces = []
+    for number, title, body, value in zip(numbers.tolist(), titles, bodies, values, strict=True):
+        title_bytes, body_bytes = title.encode(), body.encode()
+        pieces += (
+            head.pack(4, 4, number, len(title_bytes)),
+            title_bytes,
+            length.pack(len(body_bytes)),
+            body_bytes,
+            length.pack(len(value)),
+            value,
+        )
+        if len(pieces) > 384:
+            yield b"".join(pieces)
+            pieces.clear()
+    yield b"".join(pieces)
     yield b"\xff\xff"
 
 
-def _hand_written_fixed(storage, numbers, vectors):
+def _fixed_values(storage, vectors):
     rows, dimensions = vectors.shape
     if storage == "bit":
         packed = np.packbits(vectors, axis=1)
-        head, value = [("bits", ">i4")], ("value", "u1", (packed.shape[1],))
-        length = 4 + packed.shape[1]
+        layout = [("bits", ">i4"), ("value", "u1", (packed.shape[1],))]
     else:
-        width = {"vector": 4, "halfvec": 2}[storage]
         packed = vectors
-        head, value = [("dimensions", ">u2"), ("unused", ">u2")], ("value", f">f{width}", (dimensions,))
-        length = 4 + width * dimensions
-    layout = [("count", ">i2"), ("id_length", ">i4"), ("id", ">i4"), ("length", ">i4"), *head, value]
+        layout = [
+            ("dimensions", ">u2"),
+            ("unused", ">u2"),
+            ("value", {"vector": ">f4", "halfvec": ">f2"}[storage], (dimensions,)),
+        ]
     block = np.zeros(rows, dtype=layout)
-    block["count"], block["id_length"], block["id"], block["length"] = 2, 4, numbers, length
-    block[head[0][0]] = dimensions
+    block[layout[0][0]] = dimensions
     block["value"] = packed
-    return block.tobytes()
+    for row in block:
+        yield row.tobytes()
 
 
-def _hand_written_sparse(numbers, vectors):
-    pieces = []
-    for number, row in zip(numbers.tolist(), vectors, strict=True):
+def _sparse_values(vectors):
+    for row in vectors:
         (indices,) = row.nonzero()
-        value = struct.pack(">iii", len(row), len(indices), 0) + indices.astype(">i4").tobytes()
-        value += row[indices].astype(">f4").tobytes()
-        pieces.append(struct.pack(">hiii", 2, 4, number, len(value)) + value)
-    yield b"".join(pieces)
+        head = struct.pack(">iii", len(row), len(indices), 0)
+        yield head + indices.astype(">i4").tobytes() + row[indices].astype(">f4").tobytes()

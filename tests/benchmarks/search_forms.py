@@ -118,7 +118,15 @@ def _building(passage, found, rounds):
         rounds=rounds,
         baseline="select(), by hand",
     )
-    return [replace(one, seconds=one.seconds / BUILDS, rounds=[run / BUILDS for run in one.rounds]) for one in measured]
+    return [
+        replace(
+            one,
+            seconds=one.seconds / BUILDS,
+            cpu_seconds=one.cpu_seconds / BUILDS,
+            rounds=[run / BUILDS for run in one.rounds],
+        )
+        for one in measured
+    ]
 
 
 def _searching(raw, by_hand, connection, passage, found):

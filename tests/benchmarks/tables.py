@@ -32,11 +32,12 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 def of_machine(machine: dict[str, Any]) -> str:
     """Return what was measured with."""
-    versions = {name: value for name, value in machine.items() if name not in {"at", "processor", "cores", "load"}}
+    rest = {"at", "processor", "cores", "load", "load after"}
+    versions = {name: value for name, value in machine.items() if name not in rest}
     listed = ", ".join(f"{name} {value}" for name, value in versions.items())
     return (
         f"Measured on {machine['at']}: {machine['cores']} cores ({machine['processor']}), a load of {machine['load']} "
-        f"when it began; {listed}."
+        f"when it began and of {machine['load after']} at its end; {listed}."
     )
 
 
@@ -45,8 +46,19 @@ def of_measurements(measured: list[dict[str, Any]]) -> str:
     parts = []
     for task, group in groupby(measured, lambda one: one["task"]):
         forms = list(group)
-        headings = ("form", "median", f"against {forms[0]['baseline']}")
-        rows = [(one["form"], _seconds(one["seconds"]), f"{one['ratio']:.2f}") for one in forms]
+        baseline = forms[0]["baseline"]
+        computed = next(one["cpu_seconds"] for one in forms if one["form"] == baseline)
+        headings = ("form", "median", f"against {baseline}", "of it client CPU", "against its")
+        rows = [
+            (
+                one["form"],
+                _seconds(one["seconds"]),
+                f"{one['ratio']:.2f}",
+                _seconds(one["cpu_seconds"]),
+                f"{one['cpu_seconds'] / computed:.2f}",
+            )
+            for one in forms
+        ]
         parts.append(f"### {task[:1].upper()}{task[1:]}\n\n{table(headings, rows)}")
     return "\n\n".join(parts)
 

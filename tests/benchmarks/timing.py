@@ -16,6 +16,7 @@ class Measurement:
         task: the table it belongs to.
         form: what was run.
         seconds: the median.
+        cpu_seconds: the median of what this process computed meanwhile, the client's share.
         rounds: every single run, in order.
         ratio: the median against that of the baseline.
         baseline: the form that the ratio is against.
@@ -24,6 +25,7 @@ class Measurement:
     task: str
     form: str
     seconds: float
+    cpu_seconds: float
     rounds: list[float]
     ratio: float
     baseline: str
@@ -40,18 +42,28 @@ def interleaved(task, forms, *, rounds, baseline, before=None):
         before: called before each run, untimed.
     """
     taken = {name: [] for name in forms}
+    computed = {name: [] for name in forms}
     for number in range(rounds):
         for name, run in forms.items():
             if before is not None:
                 before()
             gc.collect()
             gc.disable()
-            start = time.perf_counter()
+            start, cpu = time.perf_counter(), time.process_time()
             run(number)
+            computed[name].append(time.process_time() - cpu)
             taken[name].append(time.perf_counter() - start)
             gc.enable()
     floor = statistics.median(taken[baseline])
     return [
-        Measurement(task, name, statistics.median(runs), runs, statistics.median(runs) / floor, baseline)
+        Measurement(
+            task,
+            name,
+            statistics.median(runs),
+            statistics.median(computed[name]),
+            runs,
+            statistics.median(runs) / floor,
+            baseline,
+        )
         for name, runs in taken.items()
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from sqlalchemy import create_engine, text
 
 from sqlalchemy_vecsearch.errors import ServerError
 from sqlalchemy_vecsearch.testing import remove_server_directory, server, start_embedded_server
+from sqlalchemy_vecsearch.testing.databases import Databases
 from sqlalchemy_vecsearch.testing.installations import choose_installation, installations
 from sqlalchemy_vecsearch.testing.server import Plan, Source, start_server
 
@@ -76,6 +78,17 @@ def test_settings_reach_the_server():
         custom.stop()
 
 
+def test_databases_are_copied_as_files_only_where_no_commit_waits_for_the_disk(own_server, kept, postgres_major):
+    durable = start_embedded_server(directory=kept)
+    strategies = []
+    for each in (own_server, durable):
+        with Databases(each.url()) as databases:
+            assert scalar(databases.create(), "SELECT count(*) FROM pg_extension WHERE extname = 'vector'") == 1
+            strategies.append(databases._strategy.as_string(None))
+    durable.stop()
+    assert strategies == [" STRATEGY FILE_COPY" if postgres_major >= 15 else "", ""]
+
+
 def test_a_directory_of_our_own_keeps_the_data_and_writes_it_to_disk(kept):
     first = start_embedded_server(directory=kept)
     assert scalar(first.url(), "SHOW fsync") == "on"
@@ -89,6 +102,34 @@ def test_a_directory_of_our_own_keeps_the_data_and_writes_it_to_disk(kept):
     remove_server_directory(kept)
     assert not kept.exists()
     assert not place.exists()
+
+
+@pytest.fixture
+def open_folder():
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+def test_a_temporary_server_is_made_in_the_folder_of_the_variable(open_folder, monkeypatch):
+    monkeypatch.setenv("VECSEARCH_TEST_DIRECTORY", str(open_folder))
+    started = start_embedded_server()
+    try:
+        assert started.directory.parent == open_folder
+        assert scalar(started.url(), "SHOW data_directory") == str(started.directory / "server" / "data")
+    finally:
+        started.stop()
+    assert list(open_folder.iterdir()) == []
+
+
+def test_a_folder_of_the_variable_that_is_not_there_is_an_error_that_names_it(open_folder, monkeypatch):
+    monkeypatch.setenv("VECSEARCH_TEST_DIRECTORY", f"{open_folder}/gone")
+    with pytest.raises(ServerError) as raised:
+        start_embedded_server()
+    assert str(raised.value) == (
+        f"The directory '{open_folder}/gone' cannot hold a PostgreSQL server. The system said: No such file or "
+        "directory. Choose a directory on a disk with free space that you may write to."
+    )
 
 
 def test_no_folder_above_the_directory_is_opened_for_others(kept):

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Column, Integer, MetaData, Table, insert, select
 
 from sqlalchemy_vecsearch import Metric, Storage, distance, nearest
-from sqlalchemy_vecsearch.expressions import storage_type
+from sqlalchemy_vecsearch.storages import storage_type
 
 ROWS = {False: [[1, 1, 1], [2, 2, 0], [1, 1, 2]], True: ["101", "111", "010"]}
 EXPECTED = {

@@ -135,7 +135,7 @@ def ascending(rows):
 
 def test_a_plain_search_is_served_by_the_index_and_right(session, vectors, query, indexes_used):
     statement = nearest(Document, Document.embedding, query, k=10)
-    assert indexes_used(session, statement) == {"ix_document_embedding"}
+    assert "ix_document_embedding" in indexes_used(session, statement)
     rows = session.execute(statement).all()
     assert recall([row.Document.id for row in rows], exact_ids(vectors, query, 10)) >= 0.9
     assert ascending(rows)
@@ -145,7 +145,7 @@ def test_a_plain_search_is_served_by_the_index_and_right(session, vectors, query
     )
 
 
-@pytest.mark.parametrize("k", [41, 100, 1000, pytest.param(1500, marks=pytest.mark.needs_pgvector(0, 8))])
+@pytest.mark.parametrize("k", [41, 100, 1000, 1500])
 def test_k_above_ef_search_returns_k_rows(session, query, k):
     rows = session.execute(nearest(select(Document.id), Document.embedding, query, k=k)).all()
     assert len(rows) == len({row.id for row in rows}) == k
@@ -160,7 +160,6 @@ def test_an_offset_beyond_ef_search_returns_k_rows(session, query):
     assert recall(second, first[60:]) >= 0.8
 
 
-@pytest.mark.needs_pgvector(0, 8)
 @pytest.mark.parametrize(
     ("name", "condition", "keep"),
     [
@@ -177,7 +176,6 @@ def test_a_filter_loses_no_rows(session, vectors, query, name, condition, keep):
     assert recall([row.Document.id for row in rows], exact_ids(vectors, query, 10, keep)) >= 0.9
 
 
-@pytest.mark.needs_pgvector(0, 8)
 def test_a_filter_of_one_percent_is_served_by_the_index_when_it_is_the_cheapest(session, vectors, query, indexes_used):
     statement = nearest(select(Document).where(Document.hundredth % 100 == 7), Document.embedding, query, k=10)
     session.execute(text("SET LOCAL enable_seqscan = off"))
@@ -187,7 +185,6 @@ def test_a_filter_of_one_percent_is_served_by_the_index_when_it_is_the_cheapest(
     assert recall([row.Document.id for row in rows], exact_ids(vectors, query, 10, lambda i: i % 100 == 7)) >= 0.9
 
 
-@pytest.mark.needs_pgvector(0, 8)
 def test_a_join_with_a_filter_loses_no_rows_and_loads_relationships(session, vectors, query, indexes_used):
     source = select(Document, Author.name).join(Document.author).where(Author.name == "author 3")
     statement = nearest(source.options(selectinload(Document.author)), Document.embedding, query, k=10)
@@ -199,7 +196,6 @@ def test_a_join_with_a_filter_loses_no_rows_and_loads_relationships(session, vec
     assert recall([row.Document.id for row in rows], exact_ids(vectors, query, 10, lambda i: i % 10 == 3)) >= 0.9
 
 
-@pytest.mark.needs_pgvector(0, 8)
 def test_a_search_may_start_from_the_other_side_of_a_join(session, query):
     rows = session.execute(
         nearest(select(Author.name, Document.id).join(Document), Document.embedding, query, k=5)
@@ -207,7 +203,6 @@ def test_a_search_may_start_from_the_other_side_of_a_join(session, query):
     assert [row.name for row in rows] == [f"author {row.id % 10}" for row in rows]
 
 
-@pytest.mark.needs_pgvector(0, 8)
 def test_rows_that_a_join_repeats_are_repeated_as_in_any_select(session, query):
     other = aliased(Author)
     source = select(Document.id, other.id.label("other")).join(other, other.id < 3)
@@ -217,7 +212,6 @@ def test_rows_that_a_join_repeats_are_repeated_as_in_any_select(session, query):
     assert len({row.id for row in rows}) == 2
 
 
-@pytest.mark.needs_pgvector(0, 8)
 def test_an_outer_join_keeps_rows_without_a_partner(session, query):
     other = aliased(Author)
     source = select(Document.id, other.id.label("other")).outerjoin(other, other.id == Document.id + 1_000_000)
@@ -239,7 +233,6 @@ def test_an_exact_search_is_exact_and_uses_no_vector_index(session, vectors, que
     assert session.execute(statement).scalars().all() == exact_ids(vectors, query, 25)
 
 
-@pytest.mark.needs_pgvector(0, 8)
 def test_a_row_without_an_embedding_is_never_returned(session, query):
     source = select(Document.id).where(Document.id >= ROWS - 3)
     for exact in (False, True):
@@ -247,13 +240,11 @@ def test_a_row_without_an_embedding_is_never_returned(session, query):
         assert sorted(row.id for row in rows) == [ROWS - 3, ROWS - 2, ROWS - 1]
 
 
-@pytest.mark.needs_pgvector(0, 8)
 def test_k_above_the_rows_of_the_table_returns_all_of_them(session, query):
     source = select(Document.id).where(Document.hundredth == 3)
     assert len(session.execute(nearest(source, Document.embedding, query, k=500)).all()) == ROWS // 100
 
 
-@pytest.mark.needs_pgvector(0, 8)
 def test_a_filter_that_matches_nothing_returns_nothing(session, query):
     source = select(Document.id).where(Document.hundredth == 1000)
     assert session.execute(nearest(source, Document.embedding, query, k=5)).all() == []
@@ -263,9 +254,9 @@ def test_a_filter_that_matches_nothing_returns_nothing(session, query):
     ("column", "index", "least"),
     [
         ("lists", "ix_variant_lists", 0.2),  # one list of 60, whose centres are chosen at random
-        pytest.param("half", "ix_variant_half_halfvec", 0.6, marks=pytest.mark.needs_pgvector(0, 8)),
-        pytest.param("bits", "ix_variant_bits_binary", 0.6, marks=pytest.mark.needs_pgvector(0, 8)),
-        pytest.param("part", "ix_variant_part_subvector_1_8", 0.6, marks=pytest.mark.needs_pgvector(0, 8)),
+        ("half", "ix_variant_half_halfvec", 0.6),
+        ("bits", "ix_variant_bits_binary", 0.6),
+        ("part", "ix_variant_part_subvector_1_8", 0.6),
     ],
 )
 def test_every_kind_of_index_serves_its_search(session, vectors, query, column, index, least, indexes_used):
@@ -285,11 +276,10 @@ def test_every_kind_of_index_serves_its_search(session, vectors, query, column, 
 def test_a_search_by_another_metric_uses_its_own_index(engine, vectors, query, indexes_used):
     statement = nearest(select(Variant.id), Variant.plain, query, k=10)
     with Session(engine) as session:
-        assert indexes_used(session, statement) == {"ix_variant_plain"}
+        assert "ix_variant_plain" in indexes_used(session, statement)
         assert recall(session.execute(statement).scalars().all(), exact_ids(vectors, query, 10, metric="l2")) >= 0.9
 
 
-@pytest.mark.needs_pgvector(0, 8)
 def test_more_like_a_stored_row_leaves_it_out(session, vectors, indexes_used):
     statement = nearest(select(Document.id), Document.embedding, embedding_of(Document, 42), k=10)
     assert "ix_document_embedding" in indexes_used(session, statement)
@@ -321,7 +311,6 @@ def test_deleted_rows_do_not_shorten_the_result(session, query, pgvector_version
     assert len(session.execute(nearest(select(Document.id), Document.embedding, query, k=40, exact=exact)).all()) == 40
 
 
-@pytest.mark.needs_pgvector(0, 8)
 def test_locked_rows_are_passed_over(engine, query):
     source = select(Document.id).where(Document.hundredth < 50).with_for_update(skip_locked=True)
     statement = nearest(source, Document.embedding, query, k=5)
@@ -332,7 +321,6 @@ def test_locked_rows_are_passed_over(engine, query):
     assert not set(one) & set(two)
 
 
-@pytest.mark.needs_pgvector(0, 8)
 def test_settings_end_with_the_transaction(session, query):
     session.execute(nearest(Document, Document.embedding, query, k=200))
     session.rollback()
@@ -392,7 +380,6 @@ def test_a_block_of_settings_needs_a_setting_and_the_right_kind_of_with(session)
         search_settings(session)
 
 
-@pytest.mark.needs_pgvector(0, 8)
 async def test_async_sessions_search_and_hold_settings(url, make_engine, query):
     for driver in ("psycopg_async", "asyncpg"):
         engine = make_engine(driver, url=url)
@@ -414,7 +401,6 @@ async def test_async_sessions_search_and_hold_settings(url, make_engine, query):
         await engine.dispose()
 
 
-@pytest.mark.needs_pgvector(0, 8)
 @pytest.mark.parametrize("driver", ["psycopg2", "pg8000"])
 def test_other_drivers_search_too(url, make_engine, vectors, query, driver):
     engine = make_engine(driver, url=url)
@@ -454,5 +440,5 @@ def test_an_added_index_serves_its_metric(engine, vectors, query, indexes_used):
         connection.execute(insert(Item), [{"id": i, "embedding": v.tolist()} for i, v in enumerate(vectors[:3000])])
         connection.execute(text("ANALYZE item"))
         with Session(connection) as session:
-            assert indexes_used(session, nearest(Item, Item.embedding, query, k=5, metric="l1")) == {"ix_item_l1"}
+            assert "ix_item_l1" in indexes_used(session, nearest(Item, Item.embedding, query, k=5, metric="l1"))
         connection.rollback()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,10 @@ from sqlalchemy_vecsearch.testing import remove_server_directory, start_embedded
 
 ROOT = Path(__file__).parents[2]
 MEBIBYTES = 1024
+SLOWER = 4
+"""How much longer than on a quiet machine of two cores a run may take by the clock, where other tests run beside it."""
+
+RUNS = "The server runs until Ctrl-C: "
 PROGRAM = [sys.executable, "-c", "from sqlalchemy_vecsearch.cli import main; main()", "demo"]
 SENSIBLE = {
     "run a command and capture its output": {"subprocess.run", "subprocess.getoutput"},
@@ -29,6 +35,16 @@ SENSIBLE = {
     "compress a file": {"bz2.compress", "gzip.compress", "zlib.compress"},
     "parse a date from text": {"datetime.date.fromisoformat", "datetime.datetime.strptime", "time.strptime"},
 }
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a run with --keep has printed, how many rows its server had, and how it ended."""
+
+    printed: str
+    rows: int
+    code: int
+    errors: str
 
 
 def environment(**more):
@@ -55,28 +71,65 @@ def directory(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def first(directory):
-    ended = vecsearch_demo("--json", "--directory", directory)
+def used(directory):
+    """Leave what an earlier run has left, which --reset is to remove."""
+    server = start_embedded_server(directory=directory)
+    for url, statement in (
+        (server.url(), "CREATE DATABASE vecsearch_demo"),
+        (server.url("vecsearch_demo"), "CREATE TABLE left_by_an_earlier_run ()"),
+    ):
+        engine = create_engine(url, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.execute(text(statement))
+        engine.dispose()
+    server.stop()
+    return directory
+
+
+@pytest.fixture(scope="module")
+def first(used):
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    ended = vecsearch_demo("--json", "--reembed", "--reset", "--directory", used)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert ended.stderr == ""
     assert ended.returncode == 0
-    return json.loads(ended.stdout)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return json.loads(ended.stdout) | {"cpu_seconds": cpu}
 
 
 @pytest.fixture(scope="module")
 def second(first, directory):
-    """Run it again, on a port of our choice, for people."""
+    """Run it again, on a port of our choice, for people, and leave it running until Ctrl-C."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    ended = vecsearch_demo("--directory", directory, "--port", port)
-    assert ended.stderr == ""
-    assert ended.returncode == 0
-    return ended.stdout
+    process = subprocess.Popen(
+        [*PROGRAM, "--keep", "--directory", str(directory), "--port", str(port)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd="/",
+        env=environment(),
+        start_new_session=True,
+    )
+    try:
+        shown = ""
+        while RUNS not in shown and (line := process.stdout.readline()):
+            shown += line
+        engine = create_engine(shown.partition(RUNS)[2].strip())
+        with engine.connect() as connection:
+            rows = connection.scalar(text("SELECT count(*) FROM document"))
+        engine.dispose()
+    finally:
+        os.killpg(process.pid, signal.SIGINT)
+        rest, errors = process.communicate(timeout=60)
+    return Kept(shown + rest, rows, process.returncode, errors)
 
 
 def test_thousands_of_texts_are_embedded_loaded_and_searched_within_a_minute_and_a_gibibyte(first):
     assert 6_000 < first["texts"] < 10_000
     assert not first["reused"]
-    assert first["seconds"] < 60
+    assert first["cpu_seconds"] < 60  # of the demo, its server and its workers: a minute, whatever else runs here
+    assert first["seconds"] < SLOWER * 60
     assert first["peak_memory_megabytes"] < MEBIBYTES
     assert [step["title"] for step in first["steps"]] == [
         "Start the server",
@@ -89,6 +142,8 @@ def test_thousands_of_texts_are_embedded_loaded_and_searched_within_a_minute_and
         "The same, within one module",
         "Prove that the index serves them: EXPLAIN",
         "Rebuild the index while it is searched: alembic upgrade 0003",
+        "Edit 100 docstrings by SQL while a worker follows",
+        "Change the embedding model while the app runs",
     ]
 
 
@@ -125,18 +180,59 @@ def test_no_search_fails_while_the_index_is_rebuilt(first):
     assert rebuild["searches"] >= 5
 
 
+def test_a_change_of_the_model_goes_unnoticed_there_and_back_and_on(first):
+    changed = first["reembedded"]
+    assert (changed["failed"], changed["errors"]) == (0, [])
+    assert (changed["wrong_vectors"], changed["lost_updates"]) == (0, 0)
+    assert changed["models"] == ["wordllama-64", "wordllama-256", "wordllama-64", "wordllama-256"]
+    assert changed["writes"] > 50
+    assert changed["searches"] > 20
+    assert (changed["mode"], changed["lock_milliseconds"]) == ("pointer", 0.0)
+    assert changed["swap_milliseconds"] < 3_000, "of which nobody waits for any"
+    assert changed["write_p99_during"] < 3 * max(changed["write_p99_usual"], 10.0)
+
+
+def test_edited_texts_are_found_within_seconds_and_the_census_tells_before_and_after(first):
+    fresh = first["fresh"]
+    whole = {
+        "by_model": {"wordllama-256": first["texts"]},
+        "pending": 0,
+        "failed": 0,
+        "without_provenance": 0,
+        "total": first["texts"],
+    }
+    assert [fresh[when] for when in ("before", "during", "after", "restored")] == [
+        whole,
+        whole | {"pending": 100},
+        whole,
+        whole,
+    ]
+    assert (fresh["edited"], fresh["found_before"], fresh["found_after"]) == (100, 0, 10)
+    assert 0 < fresh["seconds_to_find"] < SLOWER * 10
+    assert fresh["seconds"] < SLOWER * 15
+
+
 def test_a_second_run_reuses_the_rows_and_prints_headings_times_and_a_summary_for_people(second, first):
-    assert f"{first['texts']:,} texts are there from an earlier run; --reset starts anew." in second
-    assert "\n1. Start the server\n" in second
-    assert "\n5. Prove that the index serves them: EXPLAIN\n" in second
-    assert "from m 24, ef_construction 128 to m 24, ef_construction 128" in second
-    assert "\nSummary\n" in second
-    assert "none of them failed" in second
-    assert "\x1b" not in second
-    assert "Embed" not in second
+    shown = second.printed
+    assert f"{first['texts']:,} texts are there from an earlier run; --reset starts anew." in shown
+    assert "\n1. Start the server\n" in shown
+    assert "\n5. Prove that the index serves them: EXPLAIN\n" in shown
+    assert "from m 16, ef_construction 64 to m 24, ef_construction 128" in shown
+    assert "\nSummary\n" in shown
+    assert "none of them failed" in shown
+    census = f"wordllama-256 {first['texts']:,}; pending {{}}, failed 0, unknown 0\n"
+    assert f"   before        {census.format(0)}" in shown
+    assert f"   edited        {census.format(100)}" in shown
+    assert f"   followed      {census.format(0)}" in shown
+    assert f"   edits undone  {census.format(0)}" in shown
+    assert '": 0, then 10 of ten answers are edited\n' in shown
+    assert "100 texts edited by plain SQL, found by what they say " in shown
+    assert all(len(line) <= 80 for line in shown[shown.index("6. Rebuild") : shown.index("Summary")].splitlines()[6:])
+    assert "\x1b" not in shown
+    assert "Embed" not in shown
 
 
-def test_models_and_migrations_agree_and_the_way_down_ends_empty(second, directory):
+def test_reset_starts_anew_models_and_migrations_agree_and_the_way_down_ends_empty(second, directory):
     server = start_embedded_server(directory=directory)
     url = server.url("vecsearch_demo")
     config = Config(Path(demo.__file__).with_name("alembic.ini"))
@@ -174,30 +270,9 @@ def test_a_port_in_use_is_refused(tmp_path):
     assert ended.stderr.startswith(f"vecsearch: The port {port} cannot be used. ")
 
 
-def test_reset_starts_anew_and_keep_leaves_the_server_running_until_ctrl_c(second, directory):
-    process = subprocess.Popen(
-        [*PROGRAM, "--keep", "--reset", "--directory", str(directory)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd="/",
-        env=environment(),
-        start_new_session=True,
-    )
-    lines = []
-    marker = "The server runs until Ctrl-C: "
-    for line in process.stdout:
-        lines.append(line.strip())
-        if marker in line:
-            break
-    assert "3. Read the docstrings of Python's standard library" in lines
-    engine = create_engine(lines[-1].removeprefix(marker))
-    with engine.connect() as connection:
-        assert connection.scalar(text("SELECT count(*) FROM document")) > 5_000
-    engine.dispose()
-    os.killpg(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
-    assert (process.returncode, errors) == (0, "")
+def test_a_kept_server_runs_until_ctrl_c_which_is_no_error(second, first):
+    assert second.rows == first["texts"]
+    assert (second.code, second.errors) == (0, "")
 
 
 def test_make_runs_the_same_command():

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from typing import Any, assert_type
 
 import numpy as np
+import pandas as pd
+import polars as pl
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
@@ -36,6 +38,9 @@ def load(connection: Connection, session: Session) -> None:
     assert_type(copy_rows(session, Page.__table__, [(1, [1.0, 2.0])], columns=["id", "embedding"]), int)
     assert_type(copy_rows(connection, Page, {"id": range(2), "embedding": matrix}, progress=told), int)
     assert_type(copy_rows(connection, Page, rows(), on_conflict="update", progress=True), int)
+    columns = {"id": [1], "embedding": [[1.0, 2.0, 3.0]]}
+    assert_type(copy_rows(connection, Page, pd.DataFrame(columns)), int)
+    assert_type(copy_rows(connection, Page, pl.DataFrame(columns)), int)
 
 
 async def load_async(connection: AsyncConnection, session: AsyncSession) -> None:

@@ -1,11 +1,12 @@
 """What a type checker sees: run by mypy --strict and pyright, and by pytest for its effects."""
 
+from datetime import datetime
 from typing import assert_type
 
 from sqlalchemy import ColumnElement, Index, Select, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, aliased, mapped_column
 
-from sqlalchemy_vecsearch import HNSW, distance, embedding_column, nearest, similarity, vector_index
+from sqlalchemy_vecsearch import HNSW, ProvenanceMixin, distance, embedding_column, nearest, similarity, vector_index
 
 
 class Base(DeclarativeBase):
@@ -17,6 +18,13 @@ class Document(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     lang: Mapped[str]
     embedding: Mapped[list[float] | None] = embedding_column(3, metric="cosine", index=HNSW())
+
+
+class Article(ProvenanceMixin, Base):
+    __tablename__ = "article"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    body: Mapped[str]
+    embedding: Mapped[list[float] | None] = embedding_column(3, metric="cosine", source=["body"], model="letters")
 
 
 QUERY = [1.0, 2.0, 3.0]
@@ -43,3 +51,8 @@ def test_distances_are_expressions_of_floats() -> None:
 
 def test_an_index_is_a_plain_index() -> None:
     assert_type(vector_index("ix_l1", Document.embedding, metric="l1"), Index)
+
+
+def test_what_a_source_brings_is_known_by_the_mixin_of_provenance() -> None:
+    assert_type(Article(body="a text").embedded_at, datetime | None)
+    assert_type(Article(body="a text").embedding_model, str | None)

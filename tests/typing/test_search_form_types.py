@@ -10,11 +10,14 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from sqlalchemy_vecsearch import (
     HNSW,
+    FullText,
+    FullTextMixin,
     boosted,
     count_within,
     dense,
     diversify,
     embedding_column,
+    fulltext,
     hybrid,
     max_sim,
     nearest_each,
@@ -25,6 +28,7 @@ from sqlalchemy_vecsearch import (
     recommend,
     similar_pairs,
     stream,
+    trigram,
 )
 
 
@@ -32,8 +36,10 @@ class Base(DeclarativeBase):
     pass
 
 
-class Document(Base):
+class Document(FullTextMixin, Base):
     __tablename__ = "document"
+    __fulltext__ = FullText("lang", language="english")
+
     id: Mapped[int] = mapped_column(primary_key=True)
     lang: Mapped[str]
     embedding: Mapped[list[float] | None] = embedding_column(3, metric="cosine", index=HNSW())
@@ -75,8 +81,13 @@ def test_scores_follow_the_columns() -> None:
     fresh = recency(Document.id, half_life=timedelta(days=1))
     assert_type(fresh, ColumnElement[float])
     assert_type(boosted(Document, COLUMN, QUERY, boost=Document.id * 0.1, k=3), Select[Document, float, float])
-    found = hybrid(Document, [dense(COLUMN, QUERY)], k=3)
+    legs = [dense(COLUMN, QUERY), fulltext(Document.fts, "a walk"), trigram(Document.lang, "en")]
+    found = hybrid(Document, legs, k=3)
     assert_type(found, Select[Document, float, *tuple[Any, ...]])
+    pair = select(Document.id, Document.lang)
+    assert_type(hybrid(pair, legs, k=3), Select[int, str, float, *tuple[Any, ...]])
+    three = select(Document, Document.id, Document.lang)
+    assert_type(hybrid(three, legs, k=3), Select[Document, int, str, float, *tuple[Any, ...]])
     assert_type(count_within(Document, COLUMN, QUERY, within=0.1), Select[int])
     assert_type(max_sim(Document, COLUMN, [QUERY], by=Document.lang, k=3), Select[Any, float])
 

@@ -12,8 +12,10 @@ from sqlalchemy_vecsearch import (
     HNSW,
     boosted,
     count_within,
+    dense,
     diversify,
     embedding_column,
+    hybrid,
     max_sim,
     nearest_each,
     nearest_first,
@@ -75,6 +77,11 @@ def test_scores_follow_the_columns() -> None:
     assert_type(boosted(Document, COLUMN, QUERY, boost=Document.id * 0.1, k=3), Select[tuple[Document, float, float]])
     assert_type(count_within(Document, COLUMN, QUERY, within=0.1), Select[tuple[int]])
     assert_type(max_sim(Document, COLUMN, [QUERY], by=Document.lang, k=3), Select[tuple[Any, float]])
+
+
+def test_a_hybrid_search_of_a_select_keeps_its_columns() -> None:
+    source = select(Document.id, Document.lang)
+    assert_type(hybrid(source, [dense(COLUMN, QUERY)], k=3), Select[tuple[int, str, float, *tuple[Any, ...]]])
 
 
 def test_diversified_rows_keep_their_type() -> None:

@@ -146,7 +146,7 @@ def test_a_column_without_dimensions_is_refused():
         vector_index("ix", items().c.undimensioned, metric="l2")
     assert str(caught.value) == (
         "A column without dimensions can not be indexed. pgvector builds hnsw indexes only over vectors of one known "
-        "length. Declare the dimensions of the column."
+        "length. Declare the dimensions of the column, or index a part of the rows by cast(column, VECTOR(384))."
     )
 
 

@@ -1,6 +1,8 @@
+import numpy as np
 import pytest
 
-from sqlalchemy_vecsearch import HNSW, DeclarationError, IVFFlat
+from sqlalchemy_vecsearch import HNSW, DeclarationError, Embedding, IVFFlat, Subvector
+from sqlalchemy_vecsearch.methods import lists_for
 
 
 def test_only_given_parameters_reach_the_server():
@@ -45,3 +47,19 @@ def test_lists_out_of_range_names_the_range(lists):
 def test_a_parameter_that_is_no_whole_number_is_refused(value):
     with pytest.raises(DeclarationError, match="is not a whole number"):
         HNSW(m=value)
+
+
+@pytest.mark.parametrize(
+    ("rows", "lists"), [(0, 1), (999, 1), (5_000, 5), (1_000_000, 1000), (4_000_000, 2000), (2**40, 32_768)]
+)
+def test_the_number_of_lists_follows_the_readme_of_pgvector(rows, lists):
+    assert lists_for(rows) == lists
+
+
+def test_the_integers_of_numpy_are_integers():
+    declared = Embedding(np.int64(384), metric="l2", index=HNSW(m=np.int32(8), ef_construction=np.uint8(40)))
+    assert declared == Embedding(384, metric="l2", index=HNSW(m=8, ef_construction=40))
+    assert {type(value) for value in (declared.dimensions, *declared.index.parameters.values())} == {int}
+    assert type(IVFFlat(np.int64(7)).lists) is int
+    part = Subvector(np.int64(1), np.int16(3))
+    assert (type(part.start), type(part.length), part) == (int, int, Subvector(1, 3))

@@ -11,7 +11,9 @@ from sqlalchemy_vecsearch import (
     Embedding,
     FullText,
     FullTextMixin,
+    ProvenanceMixin,
     VersionedEmbeddingMixin,
+    embedding_column,
 )
 from sqlalchemy_vecsearch.mixins import fulltext_of
 
@@ -70,6 +72,30 @@ def test_a_chunk_belongs_to_its_parent():
         "FOREIGN KEY(parent_id) REFERENCES page (id) ON DELETE CASCADE )"
     )
     assert {index.name for index in Chunk.__table__.indexes} == {"ix_chunk_parent_id", "ix_chunk_embedding"}
+
+
+def test_the_mixin_of_provenance_declares_the_columns_that_a_source_brings():
+    class Alone(DeclarativeBase):
+        pass
+
+    class Unnamed(Alone):
+        __tablename__ = "unnamed"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        body: Mapped[str]
+        embedding: Mapped[list[float] | None] = embedding_column(3, metric="l2", source=["body"], model="m")
+
+    class Named(ProvenanceMixin, Alone):
+        __tablename__ = "named"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        body: Mapped[str]
+        embedding: Mapped[list[float] | None] = embedding_column(3, metric="l2", source=["body"], model="m")
+
+    def columns(entity):
+        dialect = postgresql.dialect()
+        return {one.name: (one.type.compile(dialect=dialect), one.nullable) for one in entity.__table__.c}
+
+    assert columns(Named) == columns(Unnamed)
+    assert columns(Named)["embedded_at"] == ("TIMESTAMP WITH TIME ZONE", True)
 
 
 def test_a_full_text_declaration_names_columns():

@@ -1,3 +1,6 @@
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 from sqlalchemy import Column as CoreColumn
@@ -21,6 +24,7 @@ from sqlalchemy_vecsearch import (
     nearest,
     vector_index,
 )
+from tests.statement_text import compact, settings_of
 
 
 class Base(DeclarativeBase):
@@ -56,22 +60,29 @@ class Note(Base):
 QUERY = [1.0, 2.0, 3.0]
 DIALECT = psycopg.dialect()
 
-RAISE = (
-    "set_config('hnsw.ef_search', CAST(greatest(CAST(nullif(current_setting('hnsw.ef_search', true), '') AS INTEGER), "
-    "%({})s::INTEGER) AS TEXT), true)"
-)
-STRICT = (
-    "CASE WHEN (current_setting('hnsw.iterative_scan', true) IS NOT NULL) THEN "
-    "set_config('hnsw.iterative_scan', 'strict_order', true) END"
-)
+TEXTS = Path(__file__).parent / "sql"
 
 
 def compiled(statement):
-    return statement.compile(dialect=DIALECT)
+    return statement.compile(dialect=DIALECT, compile_kwargs={"render_postcompile": True})
+
+
+def lines(statement):
+    """Return the SQL text with each clause on a line of its own, what every search repeats written short."""
+    return compact("\n".join(line.strip() for line in str(compiled(statement)).splitlines())) + "\n"
 
 
 def sql(statement):
-    return " ".join(str(compiled(statement)).split())
+    return " ".join(lines(statement).split())
+
+
+def settings(statement):
+    """Return the settings of each scan, in the order of the scans."""
+    return [" ".join(found.split()) for found in settings_of(str(compiled(statement)))]
+
+
+def expected(name):
+    return (TEXTS / f"{name}.sql").read_text(encoding="utf-8")
 
 
 def parameters(statement):
@@ -80,110 +91,172 @@ def parameters(statement):
     }
 
 
-def plain_settings(number=2):
-    return f"(SELECT concat({RAISE.format(f'param_{number}')}, {STRICT}) AS concat_1) IS NOT NULL"
+def limits(statement):
+    """Return each LIMIT that is a number, written or sent beside."""
+    found = re.findall(r"LIMIT (?:(\d+)|%\((\w+)\)s)", sql(statement))
+    return [int(number or compiled(statement).params[name]) for number, name in found]
 
 
-def iterative_settings(first=2, order="relaxed_order"):
+RAISED = (
+    "pg_catalog.set_config('{}', CAST(greatest(CAST(nullif(pg_catalog.current_setting('{}', true), '') AS INTEGER), "
+    "{}) AS TEXT), true)"
+)
+
+
+def ef_search_of(statement):
+    """Return to what each scan raises hnsw.ef_search."""
+    return [re.search(r"'hnsw.ef_search'.*?, (\d+)\) AS TEXT", found)[1] for found in settings(statement)]
+
+
+def unset(parameter):
     return (
-        f"(SELECT concat({RAISE.format(f'param_{first}')}, "
-        f"set_config('hnsw.max_scan_tuples', %(param_{first + 1})s::VARCHAR, true), "
-        f"set_config('hnsw.scan_mem_multiplier', %(param_{first + 2})s::VARCHAR, true), "
-        f"set_config('hnsw.iterative_scan', '{order}', true)) AS concat_1) IS NOT NULL"
+        f"CASE WHEN (pg_catalog.current_setting('{parameter}', true) != 'off') THEN "
+        f"pg_catalog.set_config('{parameter}', 'off', true) END"
+    )
+
+
+def set_if_known(parameter, value):
+    return (
+        f"CASE WHEN (pg_catalog.current_setting('{parameter}', true) IS NOT NULL) THEN "
+        f"pg_catalog.set_config('{parameter}', '{value}', true) END"
     )
 
 
 ENTITY = "document.id, document.lang, document.author_id, document.embedding"
 
 
-def test_a_plain_search_orders_by_the_bare_operator():
+def test_a_search_without_a_filter_looks_at_once_and_goes_on_if_rows_are_missing():
     statement = nearest(Document, Document.embedding, QUERY, k=10)
-    assert sql(statement) == (
-        f"SELECT {ENTITY}, document.embedding <=> %(param_1)s::VECTOR(3) AS distance FROM document "
-        f"WHERE {plain_settings()} ORDER BY document.embedding <=> %(param_1)s::VECTOR(3) LIMIT %(param_3)s::INTEGER"
+    assert lines(statement) == expected("nearest")
+    assert limits(statement) == [20, 20, 20, 10, 10]
+
+
+def test_the_settings_of_each_scan_stand_in_its_own_level():
+    first, scan = settings(nearest(Document, Document.embedding, QUERY, k=10))
+    ef_search = "hnsw.ef_search"
+    assert first == (
+        f"(SELECT pg_catalog.concat({RAISED.format(ef_search, ef_search, 100)}, "
+        f"{unset('hnsw.iterative_scan')}) AS concat_1 FROM (VALUES (1)) AS given(one))"
     )
-    assert parameters(statement) == {"param_2": 100, "param_3": 10}
+    assert scan == (
+        f"(SELECT pg_catalog.concat({RAISED.format(ef_search, ef_search, 100)}, "
+        "pg_catalog.set_config('hnsw.iterative_scan', 'relaxed_order', true), "
+        "pg_catalog.set_config('hnsw.max_scan_tuples', '2147483647', true), "
+        "pg_catalog.set_config('hnsw.scan_mem_multiplier', '64', true)) AS concat_2 FROM (VALUES (1)) AS given(one) "
+        "WHERE (SELECT way_1.taken FROM way_1) = 'scan')"
+    )
 
 
 def test_k_raises_ef_search():
-    assert parameters(nearest(Document, Document.embedding, QUERY, k=100)) == {"param_2": 100, "param_3": 100}
+    assert ef_search_of(nearest(Document, Document.embedding, QUERY, k=10)) == ["100", "100"]
+    assert ef_search_of(nearest(Document, Document.embedding, QUERY, k=160)) == ["180", "180"]
 
 
 def test_an_explicit_ef_search_is_stated_outright_and_never_below_k():
     statement = nearest(Document, Document.embedding, QUERY, k=100, ef_search=50)
-    assert "set_config('hnsw.ef_search', %(param_2)s::VARCHAR, true)" in sql(statement)
-    assert parameters(statement) == {"param_2": "100", "param_3": 100}
-    assert parameters(nearest(Document, Document.embedding, QUERY, k=10, ef_search=20))["param_2"] == "20"
+    assert "pg_catalog.set_config('hnsw.ef_search', CAST(100 AS TEXT), true)" in settings(statement)[0]
+    outright = nearest(Document, Document.embedding, QUERY, k=10, ef_search=20)
+    assert "pg_catalog.set_config('hnsw.ef_search', CAST(20 AS TEXT), true)" in settings(outright)[0]
 
 
 def test_a_nullable_embedding_is_guarded():
-    assert "WHERE note.maybe IS NOT NULL AND (SELECT" in sql(nearest(Note, Note.maybe, QUERY, k=1))
+    assert "WHERE note.maybe IS NOT NULL AND {settings}" in sql(nearest(Note, Note.maybe, QUERY, k=1))
 
 
-def test_a_filtered_search_scans_inside_and_sorts_outside():
+def test_a_filter_stands_in_each_arm_and_the_index_scans_are_counted():
     statement = nearest(select(Document).where(Document.lang == "en"), Document.embedding, QUERY, k=10)
-    assert sql(statement) == (
-        "WITH candidates_1 AS MATERIALIZED (SELECT document.id AS key_0, document.embedding <=> %(param_1)s::VECTOR(3) AS distance "
-        f"FROM document WHERE document.lang = %(lang_1)s::VARCHAR AND {iterative_settings()} "
-        "ORDER BY document.embedding <=> %(param_1)s::VECTOR(3) LIMIT %(param_5)s::INTEGER) "
-        f"SELECT {ENTITY}, candidates_1.distance AS distance FROM document, candidates_1 "
-        "WHERE document.id = candidates_1.key_0 ORDER BY candidates_1.distance + 0 LIMIT %(param_6)s::INTEGER"
+    assert lines(statement) == expected("nearest_filtered")
+    assert limits(statement) == [20, 20, 20, 10, 10]
+
+
+@pytest.mark.parametrize(
+    ("strategy", "arms"),
+    [
+        (None, ["first", "way", "scan", "arm", "exact"]),
+        (Strategy.PLAIN, ["first", "arm", "exact"]),
+        (Strategy.ITERATIVE, ["scan", "arm", "exact"]),
+        (Strategy.EXACT, []),
+    ],
+)
+@pytest.mark.parametrize("source", [select(Document), select(Document).where(Document.lang == "en")])
+def test_a_strategy_leaves_the_other_ways_out(source, strategy, arms):
+    text = sql(nearest(source, Document.embedding, QUERY, k=10, strategy=strategy))
+    assert [name for name in ("first", "way", "scan", "arm", "exact") if f"{name}_1" in text] == arms
+
+
+def test_an_iterative_scan_that_was_asked_for_is_an_error_of_a_server_without():
+    (scan,) = settings(nearest(Document, Document.embedding, QUERY, k=10, strategy=Strategy.ITERATIVE))
+    assert (
+        "), true), pg_catalog.set_config('hnsw.iterative_scan', 'relaxed_order', true), pg_catalog.set_config" in scan
     )
-    assert parameters(statement) == {
-        "lang_1": "en", "param_2": 100, "param_3": "2147483647", "param_4": "64", "param_5": 20, "param_6": 10,
-    }  # fmt: skip
-
-
-def test_more_than_a_thousand_rows_are_scanned_iteratively():
-    assert "'relaxed_order'" in sql(nearest(Document, Document.embedding, QUERY, k=1001))
-    assert "'relaxed_order'" not in sql(nearest(Document, Document.embedding, QUERY, k=1000))
 
 
 def test_strict_order_and_the_bound_of_the_scan_can_be_asked_for():
     source = select(Document).where(Document.lang == "en")
     statement = nearest(source, Document.embedding, QUERY, k=10, strict=True, max_scan_tuples=500)
-    assert iterative_settings(order="strict_order") in sql(statement)
-    assert parameters(statement)["param_3"] == "500"
+    assert "pg_catalog.set_config('hnsw.iterative_scan', 'strict_order', true)" in settings(statement)[1]
+    assert "pg_catalog.set_config('hnsw.max_scan_tuples', CAST(500 AS TEXT), true)" in settings(statement)[1]
 
 
-def test_a_partitioned_table_is_scanned_in_strict_order():
+def test_the_exact_way_can_be_bounded():
+    assert "{rows} <= " not in sql(nearest(Document, Document.embedding, QUERY, k=10))
+    statement = nearest(Document, Document.embedding, QUERY, k=10, max_exact_rows=5_000_000)
+    text = sql(statement)
+    allowed = "{rows} <= CAST(5000000 AS FLOAT(53))"
+    assert f"ELSE CASE WHEN ({allowed}) THEN 'exact' ELSE 'scan' END END AS taken" in text
+    assert f"FROM scan_1) < 20 AND {allowed}) THEN 'exact'" in text
+
+
+def test_a_partition_is_told_outside_too():
     table = Table(
         "part",
         MetaData(),
+        CoreColumn("tenant", Integer, primary_key=True),
         CoreColumn("id", Integer, primary_key=True),
         CoreColumn("e", VECTOR(3)),
-        postgresql_partition_by="HASH (id)",
+        postgresql_partition_by='LIST ("tenant")',
     )
     vector_index("ix", table.c.e, metric="l2")
-    assert "'strict_order'" in sql(nearest(select(table).where(table.c.id > 5), table.c.e, QUERY, k=5))
+    own = nearest(select(table).where(table.c.tenant == 7, table.c.id > 5), table.c.e, QUERY, k=5)
+    assert "FROM part, nearest_1 WHERE part.tenant = %(tenant_1)s::INTEGER AND part.tenant = nearest_1.key_0" in sql(
+        own
+    )
+    both = nearest(select(table).where(table.c.tenant.in_([7, 8])), table.c.e, QUERY, k=5)
+    outer = "FROM part, nearest_1 WHERE part.tenant IN (%(tenant_1_1)s::INTEGER, %(tenant_1_2)s::INTEGER) AND part."
+    assert outer in sql(both)
 
 
 def test_a_join_is_kept_on_both_levels_and_every_row_is_found_by_all_its_keys():
     source = select(Document.id, Author.name).join(Document.author).where(Author.name != "x")
     statement = nearest(source.order_by(Document.id).offset(3), Document.embedding, QUERY, k=10)
-    join = "document JOIN author ON author.id = document.author_id"
-    assert sql(statement) == (
-        "WITH candidates_1 AS MATERIALIZED (SELECT document.id AS key_0, author.id AS key_1, "
-        f"document.embedding <=> %(param_1)s::VECTOR(3) AS distance FROM {join} "
-        f"WHERE author.name != %(name_1)s::VARCHAR AND {iterative_settings()} "
-        "ORDER BY document.embedding <=> %(param_1)s::VECTOR(3) LIMIT %(param_5)s::INTEGER) "
+    text, join = sql(statement), "document JOIN author ON author.id = document.author_id"
+    inner = (
+        "(SELECT document.id AS key_0, author.id AS key_1, document.embedding <=> %(param_1)s::VECTOR(3) AS distance "
+        f"FROM {join} WHERE author.name != %(name_1)s::VARCHAR "
+    )
+    assert text.count(inner) == 2
+    assert (
+        text.count(
+            inner.replace(" AS distance", ") OPERATOR(pg_catalog.+) 0 AS distance").replace("_1, doc", "_1, (doc")
+        )
+        == 1
+    )
+    assert text.endswith(
         f"SELECT document.id, author.name, candidates_1.distance AS distance FROM {join}, candidates_1 "
         "WHERE document.id = candidates_1.key_0 AND author.id = candidates_1.key_1 "
-        "ORDER BY candidates_1.distance + 0, document.id LIMIT %(param_6)s::INTEGER OFFSET %(param_7)s::INTEGER"
+        "ORDER BY candidates_1.distance OPERATOR(pg_catalog.+) 0, document.id LIMIT 10 OFFSET %(param_9)s::INTEGER"
     )
-    assert [parameters(statement)[f"param_{number}"] for number in (5, 6, 7)] == [26, 10, 3]
+    assert (limits(statement), parameters(statement)["param_9"]) == ([26, 26, 26, 10], 3)
 
 
 def test_what_an_outer_join_can_make_null_is_matched_as_null():
     statement = nearest(select(Document).outerjoin(Document.author), Document.embedding, QUERY, k=10)
-    assert "WHERE document.id = candidates_1.key_0 AND author.id IS NOT DISTINCT FROM candidates_1.key_1" in sql(
-        statement
-    )
+    assert "WHERE document.id = nearest_1.key_0 AND author.id IS NOT DISTINCT FROM nearest_1.key_1" in sql(statement)
 
 
 def test_a_join_that_starts_from_another_entity_keeps_its_start():
     statement = nearest(select(Author).join(Document), Document.embedding, QUERY, k=10)
-    assert sql(statement).count("FROM author JOIN document ON author.id = document.author_id") == 2
+    assert sql(statement).count("FROM author JOIN document ON author.id = document.author_id") == 4
 
 
 def test_exists_in_the_filter_needs_no_other_key():
@@ -205,30 +278,20 @@ def test_the_join_of_an_eager_loader_is_no_row_of_the_search():
 
 def test_no_more_rows_are_locked_than_are_wanted():
     source = select(Document).where(Document.lang == "en").with_for_update()
-    assert parameters(nearest(source, Document.embedding, QUERY, k=10))["param_5"] == 10
+    assert limits(nearest(source, Document.embedding, QUERY, k=10)) == [10, 10, 10, 10]
 
 
 def test_a_lock_is_taken_inside_so_that_locked_rows_are_passed_over():
     source = select(Document).where(Document.lang == "en").with_for_update(skip_locked=True)
-    assert sql(nearest(source, Document.embedding, QUERY, k=10)).count("FOR UPDATE SKIP LOCKED") == 2
-
-
-def test_a_filtered_search_by_one_plain_scan_never_does_without_an_iterative_scan():
-    source = select(Document.id).where(Document.lang == "en")
-    text = sql(nearest(source, Document.embedding, QUERY, k=10, strategy=Strategy.PLAIN))
-    assert text.startswith("SELECT document.id, ")
-    assert "set_config('hnsw.iterative_scan', 'strict_order', true)" in text
-    assert "CASE WHEN" not in text
+    assert sql(nearest(source, Document.embedding, QUERY, k=10)).count("FOR UPDATE SKIP LOCKED") == 4
 
 
 def test_a_threshold_stands_outside_the_scan():
-    statement = nearest(Document, Document.embedding, QUERY, k=10, within=0.3)
-    assert sql(statement) == (
-        "WITH candidates_1 AS MATERIALIZED (SELECT document.id AS key_0, document.embedding <=> %(param_1)s::VECTOR(3) AS distance "
-        f"FROM document WHERE {plain_settings()} "
-        "ORDER BY document.embedding <=> %(param_1)s::VECTOR(3) LIMIT %(param_3)s::INTEGER) "
-        f"SELECT {ENTITY}, candidates_1.distance AS distance FROM document, candidates_1 "
-        "WHERE document.id = candidates_1.key_0 AND candidates_1.distance <= %(distance_1)s ORDER BY candidates_1.distance + 0"
+    text = sql(nearest(Document, Document.embedding, QUERY, k=10, within=0.3))
+    assert text.count("distance OPERATOR(pg_catalog.<=) ") == 1
+    assert text.endswith(
+        "WHERE document.id = nearest_1.key_0 AND nearest_1.distance OPERATOR(pg_catalog.<=) %(distance_1)s "
+        "ORDER BY nearest_1.distance LIMIT 10"
     )
 
 
@@ -236,40 +299,54 @@ def test_an_exact_search_can_not_be_served_by_an_approximate_index():
     source = select(Document.id).where(Document.lang == "en")
     assert sql(nearest(source, Document.embedding, QUERY, k=10, exact=True, within=0.5)) == (
         "SELECT document.id, document.embedding <=> %(param_1)s::VECTOR(3) AS distance FROM document "
-        "WHERE document.lang = %(lang_1)s::VARCHAR AND (document.embedding <=> %(param_1)s::VECTOR(3)) <= %(param_2)s "
-        "ORDER BY (document.embedding <=> %(param_1)s::VECTOR(3)) + 0 LIMIT %(param_3)s::INTEGER"
+        "WHERE document.lang = %(lang_1)s::VARCHAR AND (document.embedding <=> %(param_1)s::VECTOR(3)) OPERATOR(pg_catalog.<=) %(param_2)s "
+        "ORDER BY (document.embedding <=> %(param_1)s::VECTOR(3)) OPERATOR(pg_catalog.+) 0 LIMIT %(param_3)s::INTEGER"
     )
 
 
 def test_an_exact_search_keeps_offset_and_tie_breaks():
     source = select(Document.id).order_by(Document.lang).offset(2)
     assert sql(nearest(source, Document.embedding, QUERY, k=3, exact=True)).endswith(
-        "ORDER BY (document.embedding <=> %(param_1)s::VECTOR(3)) + 0, document.lang LIMIT %(param_2)s::INTEGER OFFSET %(param_3)s::INTEGER"
+        "ORDER BY (document.embedding <=> %(param_1)s::VECTOR(3)) OPERATOR(pg_catalog.+) 0, document.lang "
+        "LIMIT %(param_2)s::INTEGER OFFSET %(param_3)s::INTEGER"
     )
 
 
-def test_ivfflat_visits_six_tenths_of_its_lists_and_goes_on_until_k():
+def test_ivfflat_visits_six_tenths_of_its_lists_and_reads_every_row_where_these_have_too_few():
     statement = nearest(Note.__table__, Note.__table__.c.lists, QUERY, k=10)
-    assert (
-        "set_config('ivfflat.probes', CAST(greatest(CAST(nullif(current_setting('ivfflat.probes', true), '') AS INTEGER), "
-        "%(param_2)s::INTEGER) AS TEXT), true), "
-        "CASE WHEN (current_setting('ivfflat.iterative_scan', true) IS NOT NULL) THEN "
-        "set_config('ivfflat.iterative_scan', 'relaxed_order', true) ELSE set_config('ivfflat.probes', '32768', true) END"
-    ) in sql(statement)
-    assert "hnsw" not in sql(statement)
-    assert parameters(statement)["param_2"] == 36
-    assert parameters(nearest(Note, Note.lists, QUERY, k=10, probes=3))["param_2"] == "3"
+    probes = "ivfflat.probes"
+    assert settings(statement) == [
+        f"(SELECT pg_catalog.concat({RAISED.format(probes, probes, 36)}, "
+        f"{unset('ivfflat.iterative_scan')}) AS concat_1 FROM (VALUES (1)) AS given(one))"
+    ]
+    outright = nearest(Note, Note.lists, QUERY, k=10, probes=3)
+    assert "pg_catalog.set_config('ivfflat.probes', CAST(3 AS TEXT), true)" in settings(outright)[0]
 
 
-def test_ivfflat_visits_eight_tenths_of_its_lists_under_a_filter():
+def test_under_a_filter_every_row_that_passes_costs_less_than_most_lists_of_ivfflat():
     statement = nearest(select(Note).where(Note.id > 5), Note.lists, QUERY, k=10)
-    assert parameters(statement)["param_2"] == 48
+    assert settings(statement) == []
+    found = "(note.lists <-> %(param_1)s::VECTOR(3)) OPERATOR(pg_catalog.+) 0 AS distance"
+    assert f"{found} FROM note WHERE note.id > %(id_1)s::INTEGER ORDER BY distance LIMIT 10)" in sql(statement)
+
+
+def test_ivfflat_looks_at_a_tenth_of_its_lists_under_a_filter_where_reading_every_row_is_bounded():
+    statement = nearest(select(Note).where(Note.id > 5), Note.lists, QUERY, k=10, max_exact_rows=1_000_000)
+    first, scan = settings(statement)
+    assert unset("ivfflat.iterative_scan") in first
+    assert set_if_known("ivfflat.iterative_scan", "relaxed_order") in scan
+    raised = [re.search(r"'ivfflat.probes'.*?, (\d+)\) AS TEXT", found)[1] for found in (first, scan)]
+    assert raised == ["6", "48"]
+    allowed = "CASE WHEN ({rows} <= CAST(1000000 AS FLOAT(53))) THEN 'exact' ELSE 'scan' END"
+    assert f"WHEN (seen_1.passed >= 20) THEN 'scan' ELSE {allowed} END AS taken" in sql(statement)
 
 
 def test_a_column_without_a_known_index_tells_both_methods():
-    text = sql(nearest(Note, Note.none, QUERY, k=10))
-    assert "hnsw.iterative_scan" in text
-    assert "ivfflat.iterative_scan" in text
+    statement = nearest(Note, Note.none, QUERY, k=10)
+    for of_scan in settings(statement):
+        assert "hnsw.iterative_scan" in of_scan
+        assert "ivfflat.iterative_scan" in of_scan
+    text = sql(statement)
     assert "ORDER BY note.none <=> %(param_1)s::VECTOR(3) LIMIT" in text
 
 
@@ -293,21 +370,17 @@ def test_a_column_without_a_known_index_tells_both_methods():
 def test_a_quantised_column_is_searched_by_its_index_and_ranked_by_the_full_vectors(column, candidates, coarse):
     statement = nearest(select(Note.id), getattr(Note, column), QUERY, k=10)
     text = sql(statement)
-    inner, outer = text.split(") SELECT note.id, ")
-    assert inner.startswith(
-        "WITH candidates_1 AS MATERIALIZED (SELECT note.id AS key_0 FROM note WHERE (SELECT concat("
-    )
-    assert f"ORDER BY {coarse} LIMIT" in inner
-    assert outer.startswith(
-        f"note.{column} <=> %(param_1)s::VECTOR(3) AS distance FROM note, candidates_1 WHERE note.id = candidates_1.key_0 "
-        f"ORDER BY (note.{column} <=> %(param_1)s::VECTOR(3)) + 0 LIMIT"
-    )
-    assert candidates in parameters(statement).values()
+    assert text.count(f"}} ORDER BY {coarse} LIMIT") == 2
+    found = f"(note.{column} <=> %(param_1)s::VECTOR(3)) OPERATOR(pg_catalog.+) 0 AS distance"
+    assert f"{found} FROM note ORDER BY distance LIMIT (SELECT" in text
+    assert text.endswith("ORDER BY nearest_1.distance LIMIT 10")
+    assert limits(statement)[0] == candidates
 
 
 def test_oversampling_raises_the_candidates_and_ef_search():
-    values = list(parameters(nearest(select(Note.id), Note.bits, QUERY, k=10, oversample=70)).values())
-    assert values.count(700) == 2
+    statement = nearest(select(Note.id), Note.bits, QUERY, k=10, oversample=70)
+    assert limits(statement) == [700, 700, 700, 10, 10]
+    assert ef_search_of(statement) == ["700", "700"]
 
 
 def test_a_stored_row_is_read_by_a_scalar_sub_select_and_left_out():
@@ -315,16 +388,19 @@ def test_a_stored_row_is_read_by_a_scalar_sub_select_and_left_out():
     stored = "(SELECT document_1.embedding FROM document AS document_1 WHERE document_1.id = %(id_1)s::INTEGER)"
     text = sql(statement)
     assert f"ORDER BY document.embedding <=> {stored} LIMIT" in text
-    assert f"WHERE document.id != %(id_2)s::INTEGER AND vector_norm({stored}) > 0 AND (SELECT concat(" in text
+    assert (
+        f"WHERE document.id != %(id_2)s::INTEGER AND vector_norm({stored}) > CAST(0 AS DOUBLE PRECISION) AND {{settings LEFT OUTER JOIN before_1 ON true WHERE before_1.small IS NOT true}}"
+        in text
+    )
 
 
 def test_aliases_and_core_tables_are_searched_alike():
     other = aliased(Document, name="other")
-    assert "FROM document AS other WHERE" in sql(nearest(other, other.embedding, QUERY, k=1))
+    assert "FROM document AS other WHERE {settings}" in sql(nearest(other, other.embedding, QUERY, k=1))
     table = Document.__table__
     assert sql(nearest(table, table.c.embedding, QUERY, k=1)) == sql(nearest(Document, Document.embedding, QUERY, k=1))
     alias = table.alias("a")
-    assert "FROM document AS a WHERE" in sql(nearest(alias, alias.c.embedding, QUERY, k=1))
+    assert "FROM document AS a WHERE {settings}" in sql(nearest(alias, alias.c.embedding, QUERY, k=1))
 
 
 def test_another_value_is_the_same_statement_to_the_compiled_cache():
@@ -450,15 +526,15 @@ def test_what_is_no_vector_column_is_refused():
     )
     assert refused(SearchError, Document, "embedding", QUERY) == (
         "'embedding' is no column that can be searched. A search orders by the distance to a vector column of a mapped "
-        "class or a table. Pass the column itself, such as Document.embedding."
+        "class or a table, or to a cast of one to a vector type. Pass the column itself, such as Document.embedding."
     )
 
 
-@pytest.mark.parametrize("k", [0, -1, 2.5, "10", True])
+@pytest.mark.parametrize("k", [0, -1, 2.5, "10", True, 2**63])
 def test_an_impossible_k_is_refused(k):
     assert refused(SearchError, Document, Document.embedding, QUERY, k=k) == (
-        f"k={k!r} is not possible. It says how many rows to return, a whole number of 1 or more. "
-        "Pass such a number, k=10 for example."
+        f"k={k!r} is not possible. It says how many rows to return, a whole number of 1 or more, and at most "
+        "1,000,000,000. Pass such a number, k=10 for example."
     )
 
 
@@ -556,3 +632,22 @@ def test_a_stored_row_needs_its_whole_key():
         "The key (1, 2) has 2 parts, and the primary key of 'Document' has 1. A stored row is found by its whole key. "
         "Pass a value for each of id."
     )
+
+
+@pytest.mark.parametrize(
+    ("column", "options", "rows"),
+    [
+        ("embedding", {}, 20_000),
+        ("embedding", {"max_exact_rows": 9}, 9),
+        ("bits", {}, 200_000),
+        ("bits", {"max_exact_rows": 1_000_000}, 200_000),
+    ],
+)
+def test_a_small_table_is_read_whole_under_a_filter_if_that_is_allowed(column, options, rows):
+    entity = Document if column == "embedding" else Note
+    statement = nearest(select(entity).where(entity.id > 5), getattr(entity, column), QUERY, k=10, **options)
+    text = " ".join(str(compiled(statement)).split())
+    known = "t.relkind = 'r' AND NOT t.relhassubclass"
+    assert f"{known} AND t.reltuples <= CAST({rows} AS FLOAT(53)) AS small FROM pg_catalog.pg_class AS t" in text
+    assert "CASE WHEN before_1.small THEN 'exact' WHEN" in text
+    assert "LEFT OUTER JOIN before_1 ON true WHERE before_1.small IS NOT true) IS NOT NULL" in text

@@ -5,11 +5,13 @@ from sqlalchemy import Column, Index, Integer, MetaData, String, Table, cast, fu
 
 ROWS = "INSERT INTO items (kind, model_id, embedding, half, bits, loose) SELECT 'a', 1, v, v, binary_quantize(v), v FROM (SELECT ARRAY[i, 7 - i, 1]::vector(3) AS v FROM generate_series(1, 20) i) s"
 
+LONGEST = 63  # bytes of a name
 
-def models(*indexes, naming_convention=None):
-    metadata = MetaData(naming_convention=naming_convention)
+
+def models(*indexes, naming_convention=None, name="items", metadata=None):
+    metadata = MetaData(naming_convention=naming_convention) if metadata is None else metadata
     items = Table(
-        "items",
+        name,
         metadata,
         Column("id", Integer, primary_key=True),
         Column("kind", String(10)),
@@ -25,6 +27,12 @@ def models(*indexes, naming_convention=None):
     return metadata
 
 
+def of_table(name, table):
+    """Return the name of an index, which is unique in a schema, for one of several tables, where it is not too long."""
+    number = table.name.removeprefix("items")
+    return name if name is None or len(f"{name}{number}".encode()) > LONGEST else f"{name}{number}"
+
+
 def ix(expression="embedding", operators="vector_l2_ops", name="ix_e", using="hnsw", **options):
     """Declare an index over a column, or over what a function makes of the table's columns."""
     given = {f"postgresql_{key.rstrip('_')}": value for key, value in options.items()}
@@ -34,7 +42,7 @@ def ix(expression="embedding", operators="vector_l2_ops", name="ix_e", using="hn
         key = getattr(element, "key", None)
         if key is not None:
             given["postgresql_ops"] = {key: operators}
-        Index(name, element, _table=table, postgresql_using=using, **given)
+        Index(of_table(name, table), element, _table=table, postgresql_using=using, **given)
 
     return declare
 
@@ -70,7 +78,11 @@ def readme_bits(c):
 def keyed_by_text(operators):
     expression = "(embedding::halfvec(3))"
     return lambda table: Index(
-        "ix_e", text(expression), _table=table, postgresql_using="hnsw", postgresql_ops={expression: operators}
+        of_table("ix_e", table),
+        text(expression),
+        _table=table,
+        postgresql_using="hnsw",
+        postgresql_ops={expression: operators},
     )
 
 

@@ -140,7 +140,7 @@ def test_the_sql_of_an_update_is_the_update(project, older_server):
     models()[0].create_all(project.engine)
     project.autogenerate()
     project.execute("DROP TABLE alembic_version")
-    project.psql(project.sql())
+    project.psql(project.sql_of_upgrade())
     assert version(project) == older_server.newest
     assert project.proposes_nothing()
 
@@ -176,7 +176,7 @@ def test_a_minimum_version_refuses_the_old_one_and_names_the_way(project, older_
     assert (caught.value.installed, caught.value.available) == (OLD, older_server.newest)
     project.execute("DROP TABLE alembic_version")
     with pytest.raises(CalledProcessError) as stopped:
-        project.psql(project.sql())
+        project.psql(project.sql_of_upgrade())
     assert "The vector extension is older than 0.7.0." in stopped.value.stderr
     assert version(project) == OLD
 

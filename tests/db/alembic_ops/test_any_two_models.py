@@ -45,7 +45,7 @@ def emptied(project):
         path.unlink()
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(old=STATES, new=STATES)
 def test_a_revision_leads_from_any_models_to_any_others_and_back(project, old, new):
     assume(not left_to_alembic(old, new))

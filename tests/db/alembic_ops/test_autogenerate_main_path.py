@@ -55,6 +55,10 @@ def test_a_new_database_gets_the_extension_the_table_and_the_index_in_one_revisi
         "concurrently=False,\n"
         ")"
     )
+    assert (
+        "\n    # copy_rows(..., indexes='after') makes the first load fast: it builds this index over the rows"
+        "\n    op.create_vector_index(\n"
+    ) in revision.whole
     assert "\nimport alembic_ops\n" in revision.whole
     assert "\nimport pgvector.sqlalchemy\n" in revision.whole
     project.upgrade()

@@ -6,11 +6,11 @@ from hypothesis import strategies as st
 from pgvector.sqlalchemy import BIT, HALFVEC, VECTOR
 from sqlalchemy import Column, Index, Integer, MetaData, String, Table, cast, func, select, text
 
-from alembic_ops.canonical import Refusal, Wish, canonical, normalised
-from alembic_ops.catalog import current_indexes
-from alembic_ops.declared import declared_indexes
-from alembic_ops.diff import index_changes
-from alembic_ops.state import IndexDefinition, IndexState
+from alembic_ops.autogenerate.changes import index_changes
+from alembic_ops.autogenerate.declared import declared_indexes
+from alembic_ops.catalog.indexes import current_indexes
+from alembic_ops.catalog.normalize import Refusal, Wish, normalised
+from alembic_ops.model.index_state import IndexDefinition, IndexState, canonical
 
 
 def items(name="items", schema=None):
@@ -110,7 +110,7 @@ def catalog_text(connection, name):
     return definition.replace(f"INDEX {name} ", "").split(" WITH (")[0].split(" WHERE ")[0], predicate, given
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(current=declarations(), wished=declarations())
 def test_the_difference_is_empty_if_and_only_if_the_catalog_is_the_same(shared, current, wished):
     with shared.connect() as connection:

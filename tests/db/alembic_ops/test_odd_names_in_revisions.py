@@ -50,6 +50,7 @@ CREATE, DROP, REBUILD, RENAME, RETYPE = (
 )
 
 
+@pytest.mark.share(0, 2)  # each set of names in one of the two schemas
 @pytest.mark.parametrize("in_schema", [False, True], ids=["default schema", "other schema"])
 @pytest.mark.parametrize("names", SETS.values(), ids=SETS)
 def test_odd_names(project, names, in_schema):

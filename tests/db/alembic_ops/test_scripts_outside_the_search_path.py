@@ -79,7 +79,6 @@ op.create_index(
     "ix_stock", "items", ["unit"], postgresql_using="hnsw", postgresql_ops={"unit": "vector_ip_ops"}, schema="public"
 )
 op.execute("INSERT INTO public.items (embedding) VALUES ('[3,4,0]')")
-op.execute("SET LOCAL search_path = pg_catalog")
 op.execute("UPDATE public.items SET embedding = embedding + '[0,0,1]'::vector")
 op.create_vector_index("ix_ours", "items", "unit", operator_class="vector_l2_ops", schema="public")
 """
@@ -99,7 +98,7 @@ def test_a_revision_by_hand_need_not_name_the_schema(project, path, options_of_p
     project.metadata = models()
     before = project.catalog()
     revision = write(project, BY_HAND, BACK)
-    project.psql(project.sql())
+    project.psql(project.sql_of_upgrade())
     assert [sql for sql, _ in project.catalog()[0] if "hnsw" in sql] == [
         'CREATE INDEX ix_ours ON public.items USING hnsw (unit "Extensions".vector_l2_ops)',
         'CREATE INDEX ix_stock ON public.items USING hnsw (unit "Extensions".vector_ip_ops)',
@@ -119,7 +118,7 @@ def test_a_table_without_a_schema_is_never_created_among_the_objects_of_the_exte
     project.metadata = models()
     write(project, "op.create_table('items', sa.Column('embedding', VECTOR(3)))", "op.drop_table('items')")
     with pytest.raises(subprocess.CalledProcessError) as caught:
-        project.psql(project.sql())
+        project.psql(project.sql_of_upgrade())
     assert 'permission denied to create "pg_catalog.items"' in caught.value.stderr
 
 
@@ -133,7 +132,7 @@ def test_a_search_path_that_leads_to_the_extension_is_left_as_it_is(project):
     op.execute("CREATE TABLE public.seen AS SELECT current_setting('search_path') AS path")
     """
     write(project, upgrade, "pass")
-    project.psql(project.sql())
+    project.psql(project.sql_of_upgrade())
     with project.engine.connect() as connection:
         assert connection.scalar(text("SELECT path FROM public.seen")) == '"Extensions", public'
 
@@ -143,6 +142,6 @@ def test_the_script_leaves_the_search_path_of_the_session_alone_where_all_is_in_
     project.metadata = models()
     write(project, "op.create_table('items', sa.Column('embedding', VECTOR(3)))", "op.drop_table('items')")
     after = "CREATE TABLE public.seen AS SELECT current_setting('search_path') AS path;\n"
-    project.psql(project.sql() + after)
+    project.psql(project.sql_of_upgrade() + after)
     with project.engine.connect() as connection:
         assert connection.scalar(text("SELECT path FROM public.seen")) == '"$user", public'

@@ -6,15 +6,29 @@ import sys
 from subprocess import CalledProcessError
 
 import pytest
+import side_by_side
 from column_models import ALTER, CREATE, DROP, HALF, L2, VALUES, models
 from column_rows import FOLLOWING, STAYING, TYPES
 from pgvector.sqlalchemy import HALFVEC, VECTOR
 from sqlalchemy import MetaData, cast, text
 
-from alembic_ops.declared import IndexRuleError
+from alembic_ops.autogenerate.declared import IndexRuleError
 from alembic_ops.errors import MigrationError, VectorMigrationWarning, VectorsInTheWayError
 
 
+def test_vectors_follow_their_columns_side_by_side(project):
+    project.metadata = side_by_side.columns(FOLLOWING, 0)
+    project.metadata.create_all(project.engine)
+    assert project.proposes_nothing()
+    project.execute(side_by_side.column_values(FOLLOWING))
+    project.metadata = side_by_side.columns(FOLLOWING, 1)
+    project.cycle(of_tables=side_by_side.operations(FOLLOWING))
+    for table in side_by_side.tables_of(FOLLOWING).values():
+        with project.engine.connect() as connection:
+            assert connection.scalar(text(f"SELECT count(embedding) FROM {table}")) > 0
+
+
+@pytest.mark.slow  # all of them together, each in a database of its own; the test above has each case too
 @pytest.mark.parametrize("case", FOLLOWING)
 def test_vectors_follow_their_column_with_its_indexes(project, case):
     old, new, operations, rows = FOLLOWING[case]
@@ -28,13 +42,27 @@ def test_vectors_follow_their_column_with_its_indexes(project, case):
         assert connection.scalar(text("SELECT count(embedding) FROM items")) > 0
 
 
+def test_columns_without_vectors_change_side_by_side(project):
+    side_by_side.columns(STAYING, 0).create_all(project.engine)
+    project.metadata = side_by_side.columns(STAYING, 1)
+    project.cycle(of_tables=side_by_side.operations(STAYING))
+
+
+@pytest.mark.slow  # all of them together, each in a database of its own; the test above has each case too
+@pytest.mark.parametrize("case", STAYING)
+def test_a_column_without_vectors_changes(project, case):
+    old, new, operations, _ = STAYING[case]
+    old.create_all(project.engine)
+    project.metadata = new
+    project.cycle(*operations)
+
+
 @pytest.mark.parametrize("case", STAYING)
 def test_vectors_that_cannot_follow_are_not_lost(project, case):
     old, new, operations, rows = STAYING[case]
     old.create_all(project.engine)
     project.metadata = new
-    project.cycle(*operations)
-    project.downgrade("base")
+    assert project.autogenerate().operations() == operations
     before = project.catalog()
     project.execute(VALUES[rows])
     with pytest.raises(VectorsInTheWayError) as caught:
@@ -48,9 +76,9 @@ def test_vectors_that_cannot_follow_are_not_lost(project, case):
         " op.swap_embedding_columns() in a later revision."
     )
     assert project.catalog() == before
-    project.execute("DROP TABLE alembic_version")
+    project.execute("DROP TABLE IF EXISTS alembic_version")
     with pytest.raises(CalledProcessError) as stopped:
-        project.psql(project.sql())
+        project.psql(project.sql_of_upgrade())
     assert str(caught.value) in " ".join(stopped.value.stderr.split())
     assert project.catalog() == before
     with project.engine.connect() as connection:
@@ -130,7 +158,7 @@ def test_the_operation_by_hand_takes_the_plain_indexes_along(project):
     project.downgrade()
     project.execute("DROP TABLE alembic_version")
     with pytest.raises(CalledProcessError, match="exit status 3") as stopped:  # a script does not know the indexes
-        project.psql(project.sql())
+        project.psql(project.sql_of_upgrade())
     assert (
         "The column 'items.embedding' has vector indexes that cannot follow it to HALFVEC(dim=3)."
         in stopped.value.stderr
@@ -200,6 +228,15 @@ def test_a_column_without_null_waits_for_the_rows_that_have_no_vector(project):
     assert project.proposes_nothing()
 
 
+CREATED = {repr(type_): (MetaData(), models(type_), ["create_table"]) for type_ in TYPES}
+
+
+def test_columns_of_every_type_are_created_side_by_side_and_then_equal(project):
+    project.metadata = side_by_side.columns(CREATED, 1)
+    project.cycle(of_tables=side_by_side.operations(CREATED))
+
+
+@pytest.mark.slow  # all of them together, each in a database of its own; the test above has each type too
 @pytest.mark.parametrize("type_", TYPES, ids=repr)
 def test_columns_of_every_type_are_created_and_then_equal(project, type_):
     project.metadata = models(type_)

@@ -7,7 +7,7 @@ from item_models import half, ix, models
 from pgvector.sqlalchemy import HALFVEC, SPARSEVEC, VECTOR
 from sqlalchemy import ARRAY, Column, Index, Integer, MetaData, Table, text
 
-from alembic_ops.declared import IndexRuleError
+from alembic_ops.autogenerate.declared import IndexRuleError
 from alembic_ops.errors import VectorMigrationWarning
 from sqlalchemy_vecsearch import vector_index
 
@@ -40,7 +40,7 @@ def test_an_extension_that_a_revision_creates_by_hand(bare_project):
     after = project.catalog()
     for statement in ("DROP TABLE items, alembic_version", "DROP EXTENSION vector"):
         project.execute(statement)
-    project.psql(project.sql())
+    project.psql(project.sql_of_upgrade())
     assert project.catalog() == after
     assert second.down_revision == first.number
 

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+import side_by_side
 from index_rows import CASES, CREATE, DROP, HALF, REBUILD, RENAME, ROWS, half, ix, models
 from pgvector.sqlalchemy import HALFVEC
 from sqlalchemy import Index, text
@@ -11,6 +12,15 @@ from sqlalchemy.exc import InternalError
 from alembic_ops.errors import BuildError, VectorMigrationWarning
 
 
+def test_changes_of_indexes_are_proposed_made_and_undone_side_by_side(project):
+    project.metadata = side_by_side.indexes(CASES, 0)
+    project.metadata.create_all(project.engine)
+    assert project.proposes_nothing()
+    project.metadata = side_by_side.indexes(CASES, 1)
+    project.cycle(of_tables=side_by_side.operations(CASES), rows=side_by_side.index_values(CASES))
+
+
+@pytest.mark.slow  # all of them together, each in a database of its own; the test above has each case too
 @pytest.mark.parametrize("case", CASES)
 def test_a_change_of_an_index_is_proposed_made_and_undone(project, case):
     old, new, operations = CASES[case]
@@ -125,7 +135,7 @@ def test_a_cast_to_other_dimensions_needs_vectors_that_have_them(project):
         "Cast to the dimensions that the vectors have, or leave the others out by"
         ' where="vector_dims(embedding) = 384".'
     )
-    assert set(before[0]) < set(project.catalog()[0])  # and the INVALID one, which the next run takes away
+    assert project.catalog() == before  # the rows are looked at before a build, which would leave an INVALID index
     project.execute("DELETE FROM items")
     project.upgrade()
     assert project.proposes_nothing()

@@ -115,7 +115,7 @@ def test_it_changes_partition_by_partition_online_and_not_at_all_by_a_script(pro
     before = project.catalog()
     project.execute("DROP TABLE alembic_version")
     with pytest.raises(CalledProcessError) as stopped:
-        project.psql(project.sql())
+        project.psql(project.sql_of_upgrade())
     assert CONCURRENT[operation] in stopped.value.stderr
     assert project.catalog() == before
 
@@ -203,7 +203,7 @@ def test_an_invalid_index_that_a_model_declares_is_rebuilt(project):
 
 def build(engine):
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.exec_driver_sql("SET statement_timeout = 20000")
+        connection.exec_driver_sql("SET statement_timeout = 60000")
         connection.exec_driver_sql("CREATE INDEX CONCURRENTLY ix_e ON items USING hnsw (embedding vector_l2_ops)")
         connection.exec_driver_sql("RESET statement_timeout")
 
@@ -219,7 +219,7 @@ def test_an_index_that_is_being_built_is_left_to_its_builder(project):
     with ThreadPoolExecutor() as threads, project.engine.connect() as holder:
         holder.execute(text("INSERT INTO items (kind) VALUES ('held')"))
         building = threads.submit(build, project.engine)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         with project.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as watcher:
             while not watcher.scalar(BUILDS):
                 assert time.monotonic() < deadline, "the build did not begin"
@@ -228,7 +228,7 @@ def test_an_index_that_is_being_built_is_left_to_its_builder(project):
         ):
             command.check(project.config())
         holder.rollback()
-        building.result(timeout=20)
+        building.result(timeout=60)
     assert project.proposes_nothing()
 
 

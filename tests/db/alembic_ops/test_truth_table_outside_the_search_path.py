@@ -3,10 +3,11 @@
 import column_models
 import index_rows
 import pytest
+import side_by_side
 from column_rows import FOLLOWING, STAYING, TYPES
 from index_rows import CASES
 from pgvector.sqlalchemy import VECTOR
-from sqlalchemy import Column, Computed
+from sqlalchemy import Column, Computed, MetaData
 
 from sqlalchemy_vecsearch import SearchPathError
 
@@ -30,7 +31,42 @@ def found(rows):
     return f'SET search_path = public, "My Ext"; {rows}; RESET search_path'
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if case not in AS_THEY_ARE])
+QUALIFIED = {case: CASES[case] for case in CASES if case not in AS_THEY_ARE}
+CREATED = {repr(type_): (MetaData(), column_models.models(type_), ["create_table"]) for type_ in TYPES}
+
+
+def test_changes_of_indexes_side_by_side(project):
+    project.metadata = side_by_side.indexes(QUALIFIED, 0)
+    project.metadata.create_all(project.engine)
+    assert project.proposes_nothing()
+    project.metadata = side_by_side.indexes(QUALIFIED, 1)
+    project.cycle(of_tables=side_by_side.operations(QUALIFIED), rows=found(side_by_side.index_values(QUALIFIED)))
+
+
+def test_vectors_follow_their_columns_side_by_side(project):
+    side_by_side.columns(FOLLOWING, 0).create_all(project.engine)
+    project.metadata = side_by_side.columns(FOLLOWING, 0)
+    assert project.proposes_nothing()
+    project.metadata = side_by_side.columns(FOLLOWING, 1)
+    project.cycle(of_tables=side_by_side.operations(FOLLOWING), rows=found(side_by_side.column_values(FOLLOWING)))
+
+
+def test_columns_without_vectors_change_side_by_side(project):
+    side_by_side.columns(STAYING, 0).create_all(project.engine)
+    project.metadata = side_by_side.columns(STAYING, 1)
+    project.cycle(of_tables=side_by_side.operations(STAYING))
+
+
+def test_columns_of_every_type_are_created_side_by_side_and_then_equal(project):
+    project.metadata = side_by_side.columns(CREATED, 1)
+    project.cycle(of_tables=side_by_side.operations(CREATED))
+
+
+# The tests above have all the cases together; with `--every-combination` each runs in a database of its own too.
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", QUALIFIED)
 def test_a_change_of_an_index(project, case):
     old, new, operations = CASES[case]
     convention = {"ix": "ix_%(table_name)s_%(column_0_name)s"}
@@ -48,6 +84,7 @@ def test_sql_that_is_given_as_text_is_sent_as_it_is(project, case):
         index_rows.models(*(old or new)).create_all(project.engine)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", FOLLOWING)
 def test_vectors_follow_their_column(project, case):
     old, new, operations, rows = FOLLOWING[case]
@@ -58,6 +95,7 @@ def test_vectors_follow_their_column(project, case):
     project.cycle(*operations, rows=found(column_models.VALUES[rows]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", STAYING)
 def test_vectors_that_cannot_follow(project, case):
     old, new, operations, _ = STAYING[case]
@@ -66,6 +104,7 @@ def test_vectors_that_cannot_follow(project, case):
     project.cycle(*operations)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("type_", TYPES, ids=repr)
 def test_columns_of_every_type_are_created_and_then_equal(project, type_):
     project.metadata = column_models.models(type_)

@@ -6,7 +6,7 @@ from pgvector.sqlalchemy import HALFVEC, VECTOR
 from sqlalchemy import Column, Index, Integer, MetaData, Table, cast, desc, nullslast, text
 from sqlalchemy.exc import DBAPIError
 
-from alembic_ops.declared import IndexRuleError
+from alembic_ops.autogenerate.declared import IndexRuleError
 from alembic_ops.errors import BuildError
 
 
@@ -53,9 +53,9 @@ REFUSED = {
     "o two columns": (models(hnsw("embedding", "id")), "has several columns"),
     "o nulls last": (models(hnsw(lambda c: nullslast(c.embedding))), "has an ordering"),
     "o descending": (models(hnsw(lambda c: desc(c.embedding))), "has an ordering"),
-    "o unknown parameter": (models(hnsw(with_={"efc": 10})), "has the parameter 'efc'"),
-    "o m out of range": (models(hnsw(with_={"m": 200})), "has parameters out of range"),
-    "o ef_construction under twice m": (models(hnsw(with_={"m": 40, "ef_construction": 60})), "has parameters out of range"),
+    "o unknown parameter": (models(hnsw(with_={"efc": 10})), "has parameters that pgvector refuses"),
+    "o m out of range": (models(hnsw(with_={"m": 200})), "has parameters that pgvector refuses"),
+    "o ef_construction under twice m": (models(hnsw(with_={"m": 40, "ef_construction": 60})), "has parameters that pgvector refuses"),
     "o too many dimensions": (models(hnsw(), VECTOR(2001)), "is on 2001 dimensions"),
     "o too many dimensions of halfvec": (models(hnsw(ops="halfvec_l2_ops"), HALFVEC(4001)), "is on 4001 dimensions"),
 }  # fmt: skip

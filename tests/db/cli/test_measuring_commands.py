@@ -52,10 +52,35 @@ def run(*arguments, **environment):
 
 def test_recall_prints_a_share_and_json_has_the_same_form_for_scripts(url):
     shown = run("recall", COLUMN, "--url", url, "--sample", 20)
-    assert (shown.exit_code, shown.output.startswith(f"recall@10 of {COLUMN}: 0.")) == (0, True)
+    assert (shown.exit_code, shown.stdout.startswith(f"recall@10 of {COLUMN}: 0.")) == (0, True)
     found = json.loads(run("recall", COLUMN, "--sample", 20, "--ef-search", 1000, "--json", DATABASE_URL=url).stdout)
-    assert set(found) == {"column", "k", "sample", "recall", "target", "reached"}
+    counted = {"questions", "wanted", "found", "missing"}
+    assert set(found) == {"column", "k", "sample", "recall", "target", "reached"} | counted
+    assert (found["questions"], found["wanted"], found["missing"]) == (20, 200, 0)
     assert 0.5 < found["recall"] <= 1
+
+
+@pytest.mark.parametrize("kind", ["npy", "json", "jsonl"])
+def test_questions_of_a_file_are_asked(url, tmp_path, kind):
+    vectors = np.random.default_rng(1).normal(size=(3, 16)).astype(np.float32)
+    path = tmp_path / f"questions.{kind}"
+    if kind == "npy":
+        np.save(path, vectors)
+    else:
+        lines = map(json.dumps, vectors.tolist())
+        path.write_text(json.dumps(vectors.tolist()) if kind == "json" else "\n".join(lines), encoding="utf-8")
+    found = json.loads(run("recall", COLUMN, "--url", url, "--questions", path, "--json").stdout)
+    assert (found["questions"], found["wanted"]) == (3, 30)
+    assert json.loads(run("tune", COLUMN, "--url", url, "--questions", path, "--target", 0.1, "--json").stdout)["value"]
+
+
+@pytest.mark.parametrize("content", ["no vectors", "{}", "[]", "[[1, 2"])
+def test_a_file_without_vectors_is_refused(url, tmp_path, content):
+    path = tmp_path / "questions.json"
+    path.write_text(content, encoding="utf-8")
+    ended = run("recall", COLUMN, "--url", url, "--questions", path)
+    assert ended.exit_code != 0
+    assert "can not be read" in ended.stderr or "can not be read" in str(ended.exception)
 
 
 def test_a_recall_below_the_target_ends_with_code_3(url):
@@ -114,6 +139,18 @@ def test_explain_refuses_what_is_no_statement(url):
     ended = run("explain", f"{__name__}:COLUMN", "--url", url)
     assert ended.exit_code == 2
     assert "is of type str, and no statement of SQLAlchemy." in ended.stderr
+
+
+def searched_for(vector, *, k, strategy=None):
+    return nearest(Document, Document.embedding, vector, k=k, strategy=strategy)
+
+
+def test_explain_says_which_arguments_it_cannot_give(url):
+    ended = run("explain", f"{__name__}:searched_for", "--url", url)
+    assert ended.exit_code == 2
+    words = " ".join(ended.stderr.replace("│", " ").split())
+    assert "wants vector, k, and the command has nothing to pass." in words
+    assert "Name a function without arguments that returns the statement." in words
 
 
 def test_a_statement_that_the_server_refuses_is_answered_with_its_words(url):

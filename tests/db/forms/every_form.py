@@ -2,6 +2,7 @@
 
 import numpy as np
 from situations import DIMENSIONS
+from sqlalchemy import case
 
 from sqlalchemy_vecsearch import (
     RRF,
@@ -65,7 +66,13 @@ FORMS = {
     "a page": lambda at, **options: page(at.source, at["embedding"], QUERY, number=2, size=7, pool=50, **options),
     "nearest first": lambda at, **options: nearest_first(at.german, at["embedding"], QUERY, **options),
     "boosted": lambda at, **options: boosted(
-        at.source, at["embedding"], QUERY, boost=at["parent_id"] * 0.01, k=10, pool=50, **options
+        at.source,
+        at["embedding"],
+        QUERY,
+        boost=case((at["parent_id"] > 3, 0.03), else_=0.0),  # an operator of the caller's own is not ours to qualify
+        k=10,
+        pool=50,
+        **options,
     ),
     "pairs": lambda at, **options: similar_pairs(at.source, at["embedding"], within=0.2, **options),
     "a count": lambda at, **options: count_within(at.german, at["embedding"], QUERY, within=0.8, **options),

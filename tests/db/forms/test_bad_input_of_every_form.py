@@ -178,15 +178,14 @@ def test_a_stored_zero_vector_is_like_nothing_by_cosine(session, form):
     assert session.execute(STORED[form]()).all() == []
 
 
-def test_a_row_that_holds_a_zero_vector_comes_last_and_only_when_every_row_is_read(session):
+def test_a_row_that_holds_a_zero_vector_comes_last_where_every_row_is_wanted(session):
     session.execute(update(Item).where(Item.number == 7).values(embedding=ZERO))
     session.execute(text("SET LOCAL enable_seqscan = off"))
     session.execute(text("SET LOCAL enable_sort = off"))
-    found = session.execute(nearest(Item, COLUMN, QUERY, k=MANY, ef_search=200)).all()
-    assert len(found) == ROWS - 1
-    exact = session.execute(nearest(Item, COLUMN, QUERY, k=MANY, exact=True)).all()
-    assert (len(exact), exact[-1].Item.number) == (ROWS, 7)
-    assert np.isnan(exact[-1].distance)
+    for exact in (False, True):  # no index holds the row, so that the rows of the index alone are too few
+        found = session.execute(nearest(Item, COLUMN, QUERY, k=MANY, exact=exact)).all()
+        assert (len(found), found[-1].Item.number) == (ROWS, 7)
+        assert np.isnan(found[-1].distance)
 
 
 def test_a_query_expression_that_is_null_orders_by_nothing(session):

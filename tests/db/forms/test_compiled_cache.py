@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from pgvector import Vector
 from situations import DIMENSIONS, Item
-from sqlalchemy import create_engine, func, select
+from sqlalchemy import bindparam, create_engine, func, select
 from sqlalchemy.orm import Session
 
 from sqlalchemy_vecsearch import (
@@ -219,3 +219,17 @@ def test_blocks_of_settings_make_no_new_entries(session):
     with search_settings(session, ef_search=70):
         session.execute(nearest(Item, COLUMN, FIRST, k=5)).all()
     assert entries(session) == after
+
+
+def test_a_search_that_is_built_once_takes_its_vector_and_filter_when_it_is_executed(session):
+    statement = nearest(select(Item).where(Item.lang == bindparam("lang")), COLUMN, bindparam("q"), k=5)
+    before = entries(session)
+    found = {
+        lang: session.execute(statement, {"q": vector, "lang": lang}).all()
+        for lang, vector in (("en", FIRST), ("de", VECTORS[1]))
+    }
+    assert entries(session) == before + 1
+    for lang, vector in (("en", FIRST), ("de", VECTORS[1])):
+        wanted = session.execute(nearest(of_lang(lang), COLUMN, vector, k=5, exact=True)).all()
+        assert len(wanted) == 5
+        assert found[lang] == wanted

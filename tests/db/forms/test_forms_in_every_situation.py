@@ -66,6 +66,7 @@ def refusal(form, situation):
     return None
 
 
+@pytest.mark.share(0, 2)
 @pytest.mark.parametrize("situation", SITUATIONS)
 @pytest.mark.parametrize("form", FORMS)
 def test_a_form_finds_the_same_rows_in_every_situation(engine, wanted, form, situation):
@@ -83,6 +84,7 @@ def test_a_form_finds_the_same_rows_in_every_situation(engine, wanted, form, sit
     assert rows
 
 
+@pytest.mark.share(1, 2)
 @pytest.mark.parametrize("situation", [name for name in SITUATIONS if name not in LOCKING])
 @pytest.mark.parametrize("form", FORMS)
 def test_a_form_that_compares_every_row_uses_no_index_of_vectors(engine, wanted, form, situation):
@@ -95,6 +97,7 @@ def test_a_form_that_compares_every_row_uses_no_index_of_vectors(engine, wanted,
     assert rows == wanted[form]
 
 
+@pytest.mark.share(1, 3)
 @pytest.mark.parametrize("situation", ["a class", "a relationship, loaded by a join", "locked rows"])
 @pytest.mark.parametrize("form", FORMS)
 async def test_a_form_finds_the_same_rows_in_an_async_session(async_engine, wanted, form, situation):
@@ -116,6 +119,7 @@ def outside_engine(request, outside_url):
     engine.dispose()
 
 
+@pytest.mark.share(0, 3)
 @pytest.mark.parametrize("situation", ELSEWHERE)
 @pytest.mark.parametrize("form", FORMS)
 def test_a_form_finds_the_same_rows_where_the_search_path_does_not_lead_to_the_extension(

@@ -29,9 +29,7 @@ def words_of(session, words, pool, source=None):
     found = source.where(Article.fts.op("@@")(query))
     return [
         article.id
-        for article in session.scalars(
-            found.order_by(func.ts_rank_cd(Article.fts, query).desc(), Article.id).limit(pool)
-        )
+        for article in session.scalars(found.order_by(func.ts_rank(Article.fts, query).desc(), Article.id).limit(pool))
     ]
 
 
@@ -49,6 +47,24 @@ def test_ranks_are_fused_reciprocally(session, query):
     assert [row.score for row in rows] == pytest.approx([scores[number] for number in best])
     assert [row.dense_rank for row in rows] == [near.index(n) + 1 if n in near else None for n in best]
     assert [row.fulltext_rank for row in rows] == [words.index(n) + 1 if n in words else None for n in best]
+
+
+@pytest.mark.parametrize("line", ["-" * 33, "--- " * 2_000, '-"' * 400, "- . " * 400, "-)" * 400])
+def test_a_line_of_dashes_is_no_word(session, line):
+    """The server takes each for a NOT, and refuses the 33rd."""
+
+    def found(words):
+        return session.scalars(hybrid(select(Article.id), [fulltext(Article.fts, words)], k=10)).all()
+
+    assert found(f"{line} amber") == found(f"amber {line}") == found("amber") != []
+    assert found("amber -birch") != found("amber")
+
+
+@pytest.mark.parametrize(
+    "text", ['"' * 10_000, "or " * 3_333, "amber -" * 1_428, 'or "amber birch" ' * 588, "&|!<->()" * 1_250]
+)
+def test_a_text_of_the_greatest_length_is_within_the_stack_of_the_server(session, text):
+    session.execute(hybrid(select(Article.id), [fulltext(Article.fts, text)], k=1)).all()
 
 
 def test_weights_decide_between_the_legs(session, query):
@@ -199,3 +215,10 @@ def test_each_leg_states_the_settings_that_it_needs(session, query):
         rows = session.execute(hybrid(source, legs, k=150, pool=150)).all()
     assert sum(row.dense_rank is not None for row in rows) == 150
     assert sum(row.bits_rank is not None for row in rows) == 150
+
+
+@pytest.mark.parametrize("typed", ["amber birch " * 450, '"amber birch" ' * 300, "amber or birch or " * 300 + "amber"])
+def test_a_long_text_in_a_search_box_is_answered_at_once(session, typed):
+    session.execute(text("SET LOCAL statement_timeout = '1s'"))
+    rows = session.execute(hybrid(Article, [fulltext(Article.fts, typed)], k=3)).all()
+    assert len(rows) == 3

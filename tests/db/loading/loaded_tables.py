@@ -53,7 +53,7 @@ strict = Table(
     Column("Title", Text, nullable=False),
     Column("rank", Integer, CheckConstraint("rank > 0", name="ranks_are_positive")),
     Column("parent", ForeignKey("item.id")),
-    Column("embedding", VECTOR(3)),
+    Column("embedding", VECTOR(3, returns="list")),
 )
 wide = Table(
     "wide table",
@@ -75,12 +75,12 @@ wide = Table(
     Column("numbers", ARRAY(Integer)),
     Column("color", Enum(Color)),
     Column("left_out", Integer, server_default="7"),
-    Column("embedding", VECTOR(3)),
-    Column("half", HALFVEC(3)),
+    Column("embedding", VECTOR(3, returns="list")),
+    Column("half", HALFVEC(3, returns="list")),
     Column("sparse", SPARSEVEC(5)),
     Column("bits", BIT(4)),
 )
-items = Table("item", metadata, Column("id", Integer, primary_key=True), Column("embedding", VECTOR(3)))
+items = Table("item", metadata, Column("id", Integer, primary_key=True), Column("embedding", VECTOR(3, returns="list")))
 
 signatures = Table("signature", metadata, Column("id", Integer, primary_key=True), Column("bits", BIT(4)))
 
@@ -123,5 +123,5 @@ class Base(DeclarativeBase):
 class Note(Base):
     __tablename__ = "note"
     id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
-    vector: Mapped[list[float]] = mapped_column("embedding", VECTOR(3))
+    vector: Mapped[list[float]] = mapped_column("embedding", VECTOR(3, returns="list"))
     doubled: Mapped[int] = mapped_column(Computed("id * 2", persisted=True))

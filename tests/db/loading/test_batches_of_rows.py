@@ -16,8 +16,8 @@ numbers = Table(
     Column("id", Integer, primary_key=True),
     Column("share", Float),
     Column("fine", Boolean),
-    Column("embedding", VECTOR(3)),
-    Column("half", HALFVEC(3)),
+    Column("embedding", VECTOR(3, returns="list")),
+    Column("half", HALFVEC(3, returns="list")),
     Column("sparse", SPARSEVEC(3)),
     Column("bits", BIT(4)),
 )

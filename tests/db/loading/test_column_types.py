@@ -61,7 +61,7 @@ class Cents(TypeDecorator):
 
 
 class Labelled(TypeDecorator):
-    impl = VECTOR(2)
+    impl = VECTOR(2, returns="list")
     cache_ok = True
 
     def process_bind_param(self, value, dialect):
@@ -126,12 +126,16 @@ CASES = {
     "cidr": (CIDR, "10.0.0.0/8", {"10.0.0.0/8", ipaddress.ip_network("10.0.0.0/8")}),
     "decorated": (Cents, 1.25, SAME),
     "decorated vector": (Labelled, {"vector": [1, 2]}, [1, 2]),
-    "vector": (VECTOR(3), [0.1, 2, 3], SAME),
-    "halfvec": (HALFVEC(3), np.array([0.5, 1, 2]), [0.5, 1, 2]),
+    "vector": (VECTOR(3, returns="list"), [0.1, 2, 3], SAME),
+    "halfvec": (HALFVEC(3, returns="list"), np.array([0.5, 1, 2]), [0.5, 1, 2]),
     "sparsevec": (SPARSEVEC(5), [0, 1, 0, 0, 2], SparseVector({1: 1, 4: 2}, 5)),
     "bits": (BIT(4), "0101", SAME),
-    "array of vectors": (ARRAY(VECTOR(2)), [[0.1, 2], None, np.array([3, 4])], [[0.1, 2], None, [3, 4]]),
-    "array of halfvecs": (ARRAY(HALFVEC(2)), [[0.5, 2]], SAME),
+    "array of vectors": (
+        ARRAY(VECTOR(2, returns="list")),
+        [[0.1, 2], None, np.array([3, 4])],
+        [[0.1, 2], None, [3, 4]],
+    ),
+    "array of halfvecs": (ARRAY(HALFVEC(2, returns="list")), [[0.5, 2]], SAME),
     "array of sparsevecs": (ARRAY(SPARSEVEC(2)), [[0, 2]], [SparseVector({1: 2}, 2)]),
     "array of bits": (ARRAY(BIT(2)), ["01", None], SAME),
 }

@@ -39,7 +39,7 @@ seen = Table(
     Column("sign", Text, default=text(r"'100%\:' || chr(39)")),
     Column("most", Integer, default=select(func.max(10)).scalar_subquery()),
     Column("place", Integer, Sequence("places", optional=True)),
-    Column("embedding", VECTOR(2)),
+    Column("embedding", VECTOR(2, returns="list")),
 )
 
 
@@ -52,7 +52,7 @@ class Entry(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[str]
     version: Mapped[int] = mapped_column()
-    embedding: Mapped[list[float] | None] = mapped_column(VECTOR(2))
+    embedding: Mapped[list[float] | None] = mapped_column(VECTOR(2, returns="list"))
     __mapper_args__: ClassVar = {"polymorphic_on": "kind", "polymorphic_identity": "entry", "version_id_col": version}
 
 

@@ -28,7 +28,7 @@ def test_a_search_is_served_by_its_index(session):
     assert plan.indexes == ("ix_doc_embedding",)
     assert (plan.rows.asked, plan.rows.returned) == (10, None)
     assert plan.render().startswith("Served by 'ix_doc_embedding'.\n\nLimit  (10 rows expected)\n")
-    assert "Order By: (doc.embedding <=> '[... 8 numbers]'::vector(8))" in plan.render()
+    assert ".embedding <=> '[... 8 numbers]'::vector(8))" in plan.render()
 
 
 def test_an_exact_search_is_not(session):
@@ -175,6 +175,122 @@ def test_a_foreign_table_leaves_open_how_its_server_sorts(session):
         assert_index_served(session, statement)
     assert str(error.value).startswith(
         "Whether an index serves the statement can not be seen here. Rows of 'far' come from another server, whose plan "
-        "EXPLAIN does not show. Assert it on a connection to that server.\n\nNot known: the server of 'far' sorts, by a "
-        "plan that only it can show.\n\n"
+        "EXPLAIN does not show. Assert it on a connection to that server.\n\nNot known: 'far' is searched by a plan that "
+        "only its own server can show.\n\n"
     )
+
+
+def make_invalid(session, index):
+    session.execute(
+        text("UPDATE pg_index SET indisvalid = false WHERE indexrelid = CAST(:name AS regclass)"), {"name": index}
+    )
+
+
+def test_an_invalid_index_is_named_as_the_reason(session):
+    make_invalid(session, "ix_doc_embedding")
+    statement = nearest(Doc, Doc.embedding, QUERY, k=10)
+    plan = explain(session, statement)
+    assert plan.invalid == ("ix_doc_embedding",)
+    assert plan.verdict == (
+        "Not served by a vector index. INVALID: 'ix_doc_embedding', which a build that did not finish has left, and "
+        "which no search uses. Rebuild it by REINDEX INDEX CONCURRENTLY or op.rebuild_vector_index()."
+    )
+    with pytest.raises(IndexNotServedError) as error:
+        assert_index_served(session, statement)
+    assert str(error.value).startswith(
+        "No vector index can serve the statement. INVALID: 'ix_doc_embedding', which a build that did not finish has "
+        "left, and which no search uses. Rebuild it by REINDEX INDEX CONCURRENTLY or op.rebuild_vector_index().\n\n"
+    )
+
+
+def test_an_invalid_index_of_a_partition_or_its_parent_is_named(session):
+    (of_partition,) = session.scalars(
+        text(
+            "SELECT indexrelid::regclass::text FROM pg_index WHERE indrelid = 'part_de'::regclass AND NOT indisprimary"
+        )
+    )
+    make_invalid(session, of_partition)
+    make_invalid(session, "ix_part_embedding")
+    plan = explain(session, nearest(select(Part).where(Part.lang == "de"), Part.embedding, QUERY, k=10, metric="l2"))
+    assert not plan.index_served
+    by_hand = select(Part.id).order_by(Part.embedding.l2_distance(QUERY)).limit(3)
+    assert set(explain(session, by_hand).invalid) == {of_partition, "ix_part_embedding"}
+
+
+def test_an_invalid_index_of_another_table_is_no_reason(session):
+    make_invalid(session, "ix_part_embedding")
+    plan = explain(session, select(Doc.id).order_by(Doc.embedding.l1_distance(QUERY)).limit(3))
+    assert plan.unserved == ("doc",)
+    assert plan.invalid == ()
+
+
+BY_ARMS = """
+WITH first_1 AS MATERIALIZED (
+  SELECT id, embedding <=> '{query}' AS distance FROM doc WHERE {condition} ORDER BY embedding <=> '{query}' LIMIT 20
+), way_1 AS MATERIALIZED (
+  SELECT CASE WHEN count(*) >= {enough} THEN 'first' WHEN count(*) >= {likely} THEN 'scan' ELSE 'exact' END AS taken
+  FROM first_1
+), scan_1 AS MATERIALIZED (
+  SELECT id, embedding <=> '{query}' AS distance FROM doc
+  WHERE {condition} AND (SELECT taken FROM way_1) = 'scan' ORDER BY embedding <=> '{query}' LIMIT {scanned}
+), arm_1 AS MATERIALIZED (
+  SELECT CASE WHEN taken = 'scan' AND (SELECT count(*) FROM scan_1) < 10 THEN 'exact' ELSE taken END AS taken FROM way_1
+)
+SELECT id, distance FROM (
+  SELECT id, distance FROM first_1 WHERE (SELECT taken FROM arm_1) = 'first'
+  UNION ALL SELECT id, distance FROM scan_1
+  UNION ALL (SELECT id, embedding <=> '{query}' FROM doc WHERE {condition} AND (SELECT taken FROM arm_1) = 'exact'
+             ORDER BY (embedding <=> '{query}') + 0 LIMIT 10)
+) AS arms ORDER BY distance + 0 LIMIT 10
+"""
+
+
+@pytest.mark.parametrize(
+    ("decided", "ran", "said"),
+    [
+        (
+            {"enough": 10, "likely": 1, "scanned": 10},
+            ["first"],
+            ["The first scan of the index found 20 rows near the question that pass."],
+        ),
+        (
+            {"enough": 99, "likely": 1, "scanned": 10},
+            ["first", "scan"],
+            [
+                "The first scan of the index found 20 rows near the question that pass.",
+                "The iterative scan went on and found 10.",
+            ],
+        ),
+        (
+            {"enough": 99, "likely": 1, "scanned": 4},
+            ["first", "scan", "exact"],
+            [
+                "The first scan of the index found 20 rows near the question that pass.",
+                "The iterative scan went on and found 4.",
+                "It came short, so every row that passes was compared: 10.",
+            ],
+        ),
+        (
+            {"enough": 99, "likely": 99, "scanned": 10},
+            ["first", "exact"],
+            [
+                "The first scan of the index found 20 rows near the question that pass.",
+                "They are too few to go on from, so every row that passes was compared: 10.",
+            ],
+        ),
+    ],
+)
+def test_the_ways_that_a_search_took_are_told_from_its_plan(session, decided, ran, said):
+    session.execute(text("SET LOCAL enable_seqscan = off"))
+    sql = BY_ARMS.format(query=QUERY, condition="rank >= 0", **decided).replace(":", r"\:")
+    plan = explain(session, text(sql), analyze=True)
+    assert [way.name for way in plan.ways] == ["first", "scan", "exact"]
+    assert [way.name for way in plan.ways if way.ran] == ran
+    assert plan.render().splitlines()[2 : 2 + len(said)] == said
+    assert {way.ran for way in explain(session, text(sql)).ways} == {None}
+
+
+def test_an_exact_search_has_the_exact_way_alone(session):
+    plan = explain(session, nearest(Doc, Doc.embedding, QUERY, k=10, exact=True), analyze=True)
+    assert [(way.name, way.ran, way.rows) for way in plan.ways] == [("exact", True, 10)]
+    assert "Every row that passes was compared: 10." in plan.render()

@@ -7,8 +7,11 @@ from contextlib import contextmanager
 import pytest
 from sqlalchemy import text
 
-from alembic_ops import watching
+from alembic_ops.catalog import server
+from alembic_ops.catalog.server import find_build_facts
 from alembic_ops.errors import BuildError, OperationArgumentError
+from alembic_ops.model.index_state import IndexDefinition
+from alembic_ops.running import watching
 
 CREATE = 'op.create_vector_index("ix", "document", "embedding", operator_class="vector_cosine_ops")'
 LISTS = 'op.create_vector_index("ix", "document", "embedding", method="ivfflat", operator_class="vector_l2_ops", with_={"lists": "auto"})'
@@ -95,12 +98,12 @@ def seen(alembic_project, monkeypatch):
     monkeypatch.setattr(watching, "_POLL", 0.05)
     reported = []
     monkeypatch.setattr(watching, "seen_by_the_test", reported.append, raising=False)
-    source = (alembic_project.directory / "env.py").read_text()
+    source = (alembic_project.folder / "env.py").read_text()
     source = source.replace(
         "transaction_per_migration",
-        "vector_progress=__import__('alembic_ops.watching').watching.seen_by_the_test, transaction_per_migration",
+        "vector_progress=__import__('alembic_ops.running.watching').running.watching.seen_by_the_test, transaction_per_migration",
     )
-    (alembic_project.directory / "env.py").write_text(source)
+    (alembic_project.folder / "env.py").write_text(source)
     return reported
 
 
@@ -118,7 +121,7 @@ def migrated_once_blockers_are_seen(alembic_project, seen):
     """Run the upgrade in a thread, and return it as soon as it has named a blocker."""
     migration = threading.Thread(target=alembic_project.upgrade)
     migration.start()
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while not any(progress.blockers for progress in seen) and time.monotonic() < end:
         migration.join(timeout=0.05)
     return migration
@@ -146,7 +149,11 @@ def test_the_build_of_another_session_is_watched_to_its_end(alembic_project, cat
                 args=("CREATE INDEX CONCURRENTLY ix ON document USING hnsw (embedding vector_cosine_ops)",),
             )
             other.start()
-            while not observer.scalar(text("SELECT count(*) FROM pg_stat_progress_create_index WHERE index_relid > 0")):
+            while not observer.scalar(
+                text(
+                    "SELECT count(*) FROM pg_stat_progress_create_index WHERE index_relid > 0 AND datname = current_database()"
+                )
+            ):
                 other.join(timeout=0.05)
         migration = migrated_once_blockers_are_seen(alembic_project, seen)
     other.join()
@@ -158,10 +165,31 @@ def test_the_build_of_another_session_is_watched_to_its_end(alembic_project, cat
     }
 
 
-def test_a_graph_that_outgrows_its_memory_gets_a_hint_with_a_number(alembic_project, catalog, seen, load):
+def test_a_graph_that_outgrows_its_memory_gets_a_hint_with_a_number(alembic_project, catalog, seen, load, caplog):
     load(6_000)
     alembic_project.revision(CREATE[:-1] + ', build=alembic_ops.Build(memory="1MB", workers=0))')
     alembic_project.upgrade()
     hints = {progress.hint for progress in seen} - {None}
     assert len(hints) == 1
-    assert "rows; the rest is 2 to 4 times slower, which build=alembic_ops.Build(memory=" in hints.pop()
+    assert "rows; each further row takes 5 to 6 times as long, which build=alembic_ops.Build(memory=" in hints.pop()
+    (warning,) = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert warning.getMessage().startswith(
+        "building ix: the graph takes about 5 MB (6,200 rows x (20 bytes of a vector"
+    )
+    assert 'build=alembic_ops.Build(memory="5MB") avoids it' in warning.getMessage()
+
+
+def test_the_machine_of_a_server_is_asked_for_its_memory(catalog, documents, engine):
+    definition = IndexDefinition(method="hnsw", operator_class="vector_l2_ops", column="embedding")
+    with engine.connect() as connection:
+        assert engine.url.host == "127.0.0.1"  # as far as an address tells, the server may be anywhere
+        found = find_build_facts(connection, "public.document", definition).machine_memory
+    assert found == server._machine_memory()
+
+
+def test_a_role_with_fewer_rights_does_not_learn_it(catalog, documents, engine):
+    definition = IndexDefinition(method="hnsw", operator_class="vector_l2_ops", column="embedding")
+    catalog.execute("GRANT SELECT ON document TO pg_monitor")
+    with engine.connect() as connection:
+        connection.exec_driver_sql("SET LOCAL ROLE pg_monitor")
+        assert find_build_facts(connection, "public.document", definition).machine_memory is None

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import NullPool, create_engine, make_url
 
-from alembic_ops.errors import BuildError, ExternalTransactionError, OperationArgumentError
+from alembic_ops.errors import BuildError, ExtensionError, ExternalTransactionError, OperationArgumentError
 
 CREATE = 'op.create_vector_index("ix", "document", "embedding", operator_class="vector_l2_ops")'
 BY_LISTS = 'op.create_vector_index("ix", "document", "embedding", method="ivfflat", operator_class="vector_l2_ops", with_={"lists": 10})'
@@ -176,16 +176,23 @@ def test_an_extension_has_privileges_of_its_own(bare_url, make_catalog, make_rol
     bare.execute(f"GRANT CREATE ON SCHEMA public TO {name}")
     project = make_project(tmp_path, url)
     project.revision("op.create_vector_extension()", "op.drop_vector_extension()")
+    trusted = bare.scalar("SELECT trusted FROM pg_available_extension_versions WHERE name = 'vector' LIMIT 1")
+    hint = (
+        "Must have CREATE privilege on current database to create this extension"
+        if trusted
+        else "Must be superuser to create this extension"
+    )
     why = (
         "To create an extension takes CREATE on the database, and to change or to drop it takes its owner. Let the "
         "migration connect as such a role, or let a superuser do it once by psql."
     )
-    assert str(refused(project)) == (
-        f'The server did not create extension vector: permission denied to create extension "vector". {why}'
+    assert str(refused(project, ExtensionError)) == (
+        'The server did not create extension vector: permission denied to create extension "vector" (hint of the server: '
+        f"{hint}). {why}"
     )
     bare.execute("CREATE EXTENSION vector")
     project.upgrade()
-    with pytest.raises(BuildError) as error:
+    with pytest.raises(ExtensionError) as error:
         project.downgrade()
     assert str(error.value) == f"The server did not drop extension vector: must be owner of extension vector. {why}"
     assert bare.revision() == "001"
@@ -289,6 +296,7 @@ def test_an_index_that_the_server_cannot_build_is_explained_and_built_by_the_cor
     assert str(error).startswith("The server did not create vector index ix on document: hnsw (")
     assert str(error).endswith(f": {said}. {why}")
     assert catalog.revision() is None
+    assert catalog.indexes() == {}  # an INVALID one neither
     alembic_project.count = 0
     alembic_project.revision(f"{corrected}  # corrected")
     alembic_project.upgrade()
@@ -394,26 +402,179 @@ def test_a_limit_on_temporary_files_is_named(local_url, make_catalog, make_proje
     catalog.engine.dispose()
 
 
-def test_shared_memory_that_is_too_small_for_the_workers_is_named(local_url, make_catalog, make_project, tmp_path):
+BLOCKING = CREATE[:-1] + ", concurrently=False)"
+
+
+@pytest.mark.parametrize("source", [CREATE, BLOCKING, REINDEX], ids=["create", "create in the transaction", "reindex"])
+def test_shared_memory_that_is_too_small_for_the_workers_is_done_without(
+    local_url, make_catalog, make_project, tmp_path, caplog, source
+):
     catalog, project = make_catalog(local_url), make_project(tmp_path, local_url)
     catalog.execute("DELETE FROM document WHERE id > 1000")
+    if source == REINDEX:
+        catalog.execute(IX)
     shared = os.statvfs("/dev/shm")
     too_much = shared.f_blocks * shared.f_frsize // 1024**2 + 64
     project.env(before_configure=f"alembic_ops.test_memory = '{too_much}MB'")
-    project.revision(CREATE[:-1] + ", build=alembic_ops.Build(memory=alembic_ops.test_memory, workers=2))")
-    error = refused(project)
-    assert str(error).endswith(
-        ": No space left on device. Parallel workers build the graph in shared memory, of which a container has 64 MB unless "
-        "it is given more. Start the container with --shm-size=2g, or write build=Build(workers=0), and run the upgrade "
-        "again."
-    )
-    assert (usable(catalog), catalog.revision()) == ({"ix": False}, None)
-    project.env(before_configure="alembic_ops.test_memory = '64MB'")
+    project.revision(source[:-1] + ", build=alembic_ops.Build(memory=alembic_ops.test_memory, workers=2))")
+    before = catalog.oid("ix") if source == REINDEX else None
     project.upgrade()
     assert (usable(catalog), catalog.revision()) == ({"ix": True}, "001")
+    assert catalog.indexes().keys() == {"ix"}
+    if source == REINDEX:
+        assert catalog.scalar("SELECT count(*) FROM pg_class WHERE relname LIKE 'ix%'") == 1
+        assert before != catalog.oid("ix")
+    said = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert said == [
+        "The server has too little shared memory for parallel workers, of which a container has 64 MB unless it is started "
+        "with --shm-size. Building 'ix' without them, which takes longer."
+    ]
     catalog.engine.dispose()
 
 
 def test_a_predicate_that_is_refused_inside_the_transaction_is_told_by_its_own_reason(documents, alembic_project):
     alembic_project.revision(CREATE[:-1] + ', where="nonsense > 1", concurrently=False)')
     assert 'column "nonsense" does not exist' in str(refused(alembic_project))
+
+
+def test_dimensions_that_no_index_covers_are_refused_before_the_whole_of_a_partitioned_table_is_created(
+    catalog, alembic_project
+):
+    catalog.execute("CREATE TABLE document (id int, embedding vector(2001)) PARTITION BY LIST (id)")
+    catalog.execute("CREATE TABLE document_1 PARTITION OF document FOR VALUES IN (1)")
+    alembic_project.revision(CREATE)
+    assert ": column cannot have more than 2000 dimensions for hnsw index. " in str(refused(alembic_project))
+    assert catalog.indexes() == {}
+
+
+def test_what_stands_in_the_way_of_another_type_is_named(documents, alembic_project, catalog):
+    catalog.execute("CREATE VIEW seen AS SELECT embedding FROM document")
+    alembic_project.revision(ALTER)
+    error = refused(alembic_project)
+    assert str(error) == (
+        "The server did not alter the type of document.embedding to HALFVEC(dim=3): cannot alter type of a column used by a "
+        'view or rule (rule _RETURN on view seen depends on column "embedding"). A view, a rule, a policy or a generated '
+        "column reads the column, and is bound to its type. Drop it before the operation in this revision, and create it "
+        "again after it."
+    )
+    assert error.detail == 'rule _RETURN on view seen depends on column "embedding"'
+    catalog.execute("DROP VIEW seen")
+    alembic_project.upgrade()
+    assert catalog.revision() == "001"
+
+
+READ_ONLY = "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"
+
+
+@pytest.mark.parametrize("source", [CREATE, DROP, RENAME, ADD, ALTER, SWAP_COLUMNS], ids=named)
+def test_read_only_transactions_are_named(documents, alembic_project, catalog, source):
+    for statement in SECOND_COLUMN.split(";"):
+        catalog.execute(statement)
+    if source != CREATE:
+        catalog.execute(IX)
+    catalog.execute("CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY)")
+    before = catalog.indexes()
+    alembic_project.env(before_configure=f"connection.exec_driver_sql({READ_ONLY!r}); connection.commit()")
+    alembic_project.revision(source)
+    assert str(refused(alembic_project)).endswith(
+        "The transactions of the connection are read-only, by its role, its database or env.py. "
+        "Set default_transaction_read_only = off for the role of the migrations, and run the upgrade again."
+    )
+    assert (catalog.indexes(), catalog.revision()) == (before, None)
+
+
+def test_a_database_without_temporary_tables_is_named(documents, catalog, make_role, make_project, tmp_path):
+    name, url = make_role()
+    catalog.execute(f"ALTER TABLE document OWNER TO {name}")
+    catalog.execute(f"GRANT CREATE ON SCHEMA public TO {name}")
+    database = make_url(url).database
+    catalog.execute(f'REVOKE TEMPORARY ON DATABASE "{database}" FROM PUBLIC')
+    project = make_project(tmp_path, url)
+    project.revision(
+        CREATE.replace('"embedding"', 'sa.text("(embedding::halfvec(3))")').replace("vector_l2", "halfvec_l2")
+    )
+    assert str(refused(project)).endswith(
+        "The server is asked what an expression or a predicate means by an index on an empty temporary table. "
+        "Grant TEMPORARY on the database to the role of the migrations."
+    )
+    catalog.execute(f'GRANT TEMPORARY ON DATABASE "{database}" TO {name}')
+    project.upgrade()
+    assert usable(catalog) == {"ix": True}
+
+
+ALL = {
+    "create": CREATE,
+    "create in the transaction": BLOCKING,
+    "reindex": REINDEX,
+    "rebuild": REBUILD,
+    "rebuild in the transaction": REBUILD[:-1] + ", concurrently=False)",
+    "drop": DROP,
+    "drop in the transaction": DROP[:-1] + ", concurrently=False)",
+    "swap": SWAP,
+    "swap in the transaction": SWAP[:-1] + ", concurrently=False)",
+    "rename": RENAME,
+    "add": ADD,
+    "swap columns": SWAP_COLUMNS,
+    "alter": ALTER,
+}
+TIMEOUTS = {"statement_timeout": "50ms", "lock_timeout": "40ms", "idle_in_transaction_session_timeout": "30s"}
+
+
+@pytest.mark.parametrize("operation", ALL)
+def test_timeouts_of_the_role_stop_no_operation_and_are_as_before_after_it(
+    documents, alembic_project, catalog, operation
+):
+    for statement in SECOND_COLUMN.split(";"):
+        catalog.execute(statement)
+    if not operation.startswith("create"):
+        catalog.execute(IX)
+    if operation.startswith("swap"):
+        catalog.execute(IX_V2 if operation != "swap columns" else "SELECT 1")
+    # the trigger lets each statement of the operation take longer
+    catalog.execute(
+        "CREATE FUNCTION waits() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.1); END'"
+    )
+    catalog.execute("CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY)")
+    catalog.execute("CREATE EVENT TRIGGER waits ON ddl_command_start EXECUTE FUNCTION waits()")
+    changed = "; ".join(f"op.execute(\"SET {name} = '{value}'\")" for name, value in TIMEOUTS.items())
+    seen = "; ".join(
+        f"alembic_ops.seen['{name}'] = op.get_bind().exec_driver_sql('SHOW {name}').scalar()" for name in TIMEOUTS
+    )
+    alembic_project.revision(
+        f"alembic_ops.seen = {{}}\n{changed}\n{ALL[operation]}\n{seen}\nop.execute('SET statement_timeout = 0')"
+    )
+    import alembic_ops
+
+    alembic_project.upgrade()
+    assert alembic_ops.seen == TIMEOUTS
+    del alembic_ops.seen
+
+
+@pytest.mark.parametrize("operation", ALL)
+def test_every_operation_works_inside_an_autocommit_block(documents, alembic_project, catalog, operation):
+    for statement in SECOND_COLUMN.split(";"):
+        catalog.execute(statement)
+    catalog.execute("ALTER TABLE document ALTER COLUMN embedding SET NOT NULL")
+    if not operation.startswith("create"):
+        catalog.execute(IX)
+    if operation.startswith("swap") and operation != "swap columns":
+        catalog.execute(IX_V2)
+    before = state(catalog)
+    alembic_project.revision(f"with op.get_context().autocommit_block():\n    {ALL[operation]}")
+    alembic_project.upgrade()
+    inside = state(catalog)
+    assert inside != before
+    assert catalog.revision() == "001"
+    assert set(usable(catalog).values()) <= {True}
+
+
+def state(catalog):
+    """Return what an operation may change, oids included."""
+    return (
+        catalog.indexes(),
+        catalog.scalar(
+            "SELECT string_agg(format('%s %s %s %s', attname, format_type(atttypid, atttypmod), attnum, attnotnull), ', '"
+            " ORDER BY attnum) FROM pg_attribute WHERE attrelid = 'document'::regclass AND attnum > 0"
+        ),
+        catalog.scalar("SELECT string_agg(relfilenode::text, ',' ORDER BY oid) FROM pg_class WHERE relname LIKE 'ix%'"),
+    )

@@ -5,7 +5,7 @@ import re
 import pytest
 from sqlalchemy import create_engine, text
 
-from alembic_ops.errors import BuildError, ExtensionError
+from alembic_ops.errors import ExtensionError
 
 
 @pytest.fixture
@@ -101,8 +101,26 @@ def test_an_extension_in_use_is_not_dropped(alembic_project, installed, catalog)
     catalog.execute("CREATE EXTENSION vector")
     catalog.execute("CREATE TABLE document (embedding vector(3))")
     alembic_project.revision("op.drop_vector_extension()")
-    with pytest.raises(
-        BuildError, match=r"because other objects depend on it\. Columns, indexes or functions still use it"
-    ):
+    with pytest.raises(ExtensionError) as error:
         alembic_project.upgrade()
+    assert str(error.value) == (
+        "The server did not drop extension vector: cannot drop extension vector because other objects depend on it (column "
+        "embedding of table document depends on type vector; hint of the server: Use DROP ... CASCADE to drop the dependent "
+        "objects too). Columns, indexes or functions still use it. Drop or change those in an earlier revision, or before "
+        "the operation in this one."
+    )
+    assert error.value.sqlstate == "2BP01"
     assert installed() == "public"
+
+
+def test_a_script_stops_where_the_extension_is_in_another_schema(alembic_project, installed, catalog, psql):
+    catalog.execute("CREATE SCHEMA extensions")
+    alembic_project.revision('op.create_vector_extension(schema="extensions")')
+    script = alembic_project.sql()
+    catalog.execute("CREATE EXTENSION vector SCHEMA public")
+    with pytest.raises(Exception, match="returned non-zero exit status 3") as error:
+        psql(script)
+    assert "The vector extension is in another schema than 'extensions'." in error.value.stderr
+    catalog.execute("DROP EXTENSION vector")
+    psql(script)
+    assert installed() == "extensions"

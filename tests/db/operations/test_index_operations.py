@@ -95,7 +95,7 @@ def test_an_index_of_another_table_or_kind_is_never_touched(alembic_project, cat
         alembic_project.revision(operation)
         with pytest.raises(IndexConflictError, match="The name 'ix' belongs to another index: CREATE INDEX ix ON"):
             alembic_project.upgrade("+1")
-        (alembic_project.directory / "versions" / f"{alembic_project.count:03}.py").unlink()
+        (alembic_project.folder / "versions" / f"{alembic_project.count:03}.py").unlink()
         alembic_project.count -= 1
     assert catalog.oid("ix")
 

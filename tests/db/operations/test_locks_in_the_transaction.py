@@ -1,5 +1,6 @@
 """What an operation inside the migration's transaction waits for, and what it finds when the wait is over."""
 
+import logging
 import threading
 import time
 
@@ -25,7 +26,7 @@ OPERATIONS = {
 def test_nobody_queues_behind_it_and_after_the_deadline_the_table_is_named(alembic_project, catalog, engine, case):
     held, operation = OPERATIONS[case]
     catalog.execute(INDEX)
-    env = alembic_project.directory / "env.py"
+    env = alembic_project.folder / "env.py"
     env.write_text(
         env.read_text().replace(
             "transaction_per_migration", "vector_lock_timeout=0.05, vector_lock_deadline=0.5, transaction_per_migration"
@@ -62,8 +63,9 @@ def test_vectors_that_came_while_it_waited_are_not_lost(alembic_project, catalog
         migration.start()
         waits = text(
             "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'LOCK TABLE%'"
+            " AND datname = current_database()"
         )
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as watcher:
             while not watcher.scalar(waits):
                 assert time.monotonic() < end, "the migration did not wait"
@@ -98,3 +100,16 @@ def test_the_script_of_other_dimensions_takes_the_index_along(alembic_project, c
     psql(alembic_project.sql())
     catalog.execute("UPDATE document SET embedding = '[1,2,3,4]'")
     assert [usable for _, usable in catalog.indexes().values()] == [True]
+
+
+def test_what_a_change_of_type_does_to_the_table_is_said(alembic_project, catalog, caplog):
+    catalog.execute(INDEX)
+    alembic_project.revision(ALTER.format("HALFVEC(3)"))
+    with caplog.at_level(logging.INFO, "alembic.alembic_ops"):
+        alembic_project.upgrade()
+    assert [record.getMessage() for record in caplog.records if record.name == "alembic.alembic_ops"] == [
+        "DROP INDEX ix",
+        "ALTER TABLE document ALTER COLUMN embedding TYPE HALFVEC(3) USING embedding::HALFVEC(3)",
+        "CREATE INDEX ix ON document USING hnsw (embedding halfvec_l2_ops)",
+        "alter the type of document.embedding to HALFVEC(dim=3): done",
+    ]

@@ -40,13 +40,13 @@ boxes = Table(
     "box",
     MetaData(),
     Column("id", Integer, primary_key=True),
-    Column("many", ARRAY(VECTOR(3))),
+    Column("many", ARRAY(VECTOR(3, returns="list"))),
     Column("arrays", postgresql.ARRAY(VECTOR(3, returns="numpy"), dimensions=1)),
-    Column("halves", ARRAY(HALFVEC(3))),
+    Column("halves", ARRAY(HALFVEC(3, returns="list"))),
     Column("sparse", ARRAY(SPARSEVEC(3))),
     Column("bits", ARRAY(BIT(3))),
-    Column("grid", ARRAY(VECTOR(2), dimensions=2)),
-    Column("pairs", ARRAY(VECTOR(2), as_tuple=True)),
+    Column("grid", ARRAY(VECTOR(2, returns="list"), dimensions=2)),
+    Column("pairs", ARRAY(VECTOR(2, returns="list"), as_tuple=True)),
     Column("numbers", ARRAY(Integer)),
 )
 GIVEN = {
@@ -141,7 +141,7 @@ def test_two_dimensions_are_found_where_none_are_declared(run):
 def test_lower_bounds_of_the_server_are_read_over(run):
     def check(connection):
         stored = text(r"""SELECT '[0\:1]={"[1,2]",NULL}'\:\:vector[] AS many""")
-        found = select(stored.columns(many=ARRAY(VECTOR(2))).subquery().c.many)
+        found = select(stored.columns(many=ARRAY(VECTOR(2, returns="list"))).subquery().c.many)
         assert connection.scalar(found) == [[1, 2], None]
 
     run(check)
@@ -184,9 +184,12 @@ def test_arrays_are_compared_searched_and_updated(run):
 def test_parameters_and_literals_stand_alone(run):
     def check(connection):
         value = [[0.1, 2, 3], None]
-        assert connection.scalar(select(literal(value, ARRAY(VECTOR(3))))) == value
-        assert connection.scalar(select(cast(value, ARRAY(HALFVEC(3))))) == [pytest.approx([0.1, 2, 3], rel=1e-3), None]
-        rendered = select(literal(value, ARRAY(VECTOR(3))).label("value")).compile(
+        assert connection.scalar(select(literal(value, ARRAY(VECTOR(3, returns="list"))))) == value
+        assert connection.scalar(select(cast(value, ARRAY(HALFVEC(3, returns="list"))))) == [
+            pytest.approx([0.1, 2, 3], rel=1e-3),
+            None,
+        ]
+        rendered = select(literal(value, ARRAY(VECTOR(3, returns="list"))).label("value")).compile(
             connection, compile_kwargs={"literal_binds": True}
         )
         assert str(rendered) == "SELECT '{\"[0.1,2,3]\",NULL}'::VECTOR(3)[] AS value"
@@ -230,7 +233,7 @@ class Base(DeclarativeBase):
 class Page(Base):
     __tablename__ = "page"
     id: Mapped[int] = mapped_column(primary_key=True)
-    chunks: Mapped[list[list[float]]] = mapped_column(MutableList.as_mutable(ARRAY(VECTOR(3))))
+    chunks: Mapped[list[list[float]]] = mapped_column(MutableList.as_mutable(ARRAY(VECTOR(3, returns="list"))))
 
 
 def test_entities_with_arrays_are_written_changed_and_read(run):
@@ -259,14 +262,14 @@ def test_reflection_gives_arrays_of_our_types(run):
         ]
         connection.execute(insert(boxes), {"many": [[1, 2, 3]]})
         again = Table("box", MetaData(), autoload_with=connection)
-        assert connection.scalar(select(again.c.many)) == [[1, 2, 3]]
+        assert list(map(list, connection.scalar(select(again.c.many)))) == [[1, 2, 3]]
 
     run(check)
 
 
 @pytest.mark.parametrize("driver", ["psycopg", "psycopg_async", "asyncpg"])
 async def test_the_extension_may_be_outside_the_search_path(make_engine, bare_url, driver):
-    table = Table("item", MetaData(), Column("many", ARRAY(VECTOR(2))))
+    table = Table("item", MetaData(), Column("many", ARRAY(VECTOR(2, returns="list"))))
 
     def check(connection):
         connection.execute(text('CREATE SCHEMA "My Tools"'))
@@ -292,7 +295,7 @@ class Unchanged(TypeDecorator):
 
 
 def test_items_of_a_decorator_that_changes_no_values(run):
-    table = Table("item", MetaData(), Column("many", ARRAY(Unchanged(2))))
+    table = Table("item", MetaData(), Column("many", ARRAY(Unchanged(2, returns="list"))))
 
     def check(connection):
         table.create(connection)

@@ -20,9 +20,9 @@ items = Table(
     "item",
     MetaData(),
     Column("id", Integer, primary_key=True),
-    Column("embedding", VECTOR(3)),
+    Column("embedding", VECTOR(3, returns="list")),
     Column("array", VECTOR(3, returns="numpy")),
-    Column("half", HALFVEC(3)),
+    Column("half", HALFVEC(3, returns="list")),
     Column("sparse", SPARSEVEC(3)),
     Column("bits", BIT(3)),
 )

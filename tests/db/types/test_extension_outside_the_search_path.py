@@ -45,12 +45,17 @@ from sqlalchemy_vecsearch import (
 )
 from sqlalchemy_vecsearch.types import BIT, HALFVEC, SPARSEVEC, VECTOR, avg
 from sqlalchemy_vecsearch.types import sum as vector_sum
+from tests.db.planted_overloads import qualified_names, without_qualification
 
 CREATED = ['CREATE SCHEMA "My Tools"', 'CREATE EXTENSION vector SCHEMA "My Tools"']
 
 
+LISTS = VECTOR(3, returns="list")
+HALF_LISTS = HALFVEC(3, returns="list")
+
+
 class Decorated(TypeDecorator):
-    impl = VECTOR(3)
+    impl = LISTS
     cache_ok = True
 
 
@@ -59,12 +64,12 @@ def tables():
         "item",
         MetaData(),
         Column("id", Integer, primary_key=True),
-        Column("embedding", VECTOR(3)),
+        Column("embedding", LISTS),
         Column("array", VECTOR(3, returns="numpy")),
-        Column("half", HALFVEC(3)),
+        Column("half", HALF_LISTS),
         Column("sparse", SPARSEVEC(3)),
         Column("bits", BIT(3)),
-        Column("many", ARRAY(VECTOR(3))),
+        Column("many", ARRAY(LISTS)),
         Column("own", Decorated),
         Column("stock", stock.VECTOR(3)),
     )
@@ -151,12 +156,12 @@ def test_every_operator_is_found(outside):
 def test_arithmetic_and_comparisons_bind_as_python_binds_them(outside):
     def check(connection):
         connection.execute(insert(items), ROW)
-        one, two = cast([1, 2, 3], VECTOR(3)), cast([4, 5, 6], VECTOR(3))
+        one, two = cast([1, 2, 3], LISTS), cast([4, 5, 6], LISTS)
         assert connection.scalar(select(one + two * two)) == [17, 27, 39]
         assert connection.scalar(select((one + two) * two)) == [20, 35, 54]
         assert connection.scalar(select(two - one - one)) == [2, 1, 0]
         assert connection.scalar(select(two - (one - one))) == [4, 5, 6]
-        assert connection.scalar(select(cast(one.concat(two), VECTOR(6)))) == [1, 2, 3, 4, 5, 6]
+        assert connection.scalar(select(cast(one.concat(two), VECTOR(6, returns="list")))) == [1, 2, 3, 4, 5, 6]
         assert connection.scalar(select(one < two)) is True
         assert connection.scalar(select((one == two) | (one + one != two))) is True
         assert connection.scalars(select(items.c.id).where(items.c.half == [0.5, 2, 3])).all() == [1]
@@ -173,14 +178,17 @@ def test_functions_and_aggregates_are_found(outside):
             select(avg(c.embedding), vector_sum(c.half), func.avg(c.id).label("number"))
         ).one()
         assert (average, total, float(number)) == ([0.1, 2, 3], [1, 4, 6], 1.5)
-        assert connection.scalar(select(func.avg(c.embedding, type_=VECTOR(3)))) == [0.1, 2, 3]
+        assert connection.scalar(select(func.avg(c.embedding, type_=LISTS))) == [0.1, 2, 3]
         assert connection.scalar(select(func.sum(c.id))) == 3
         assert connection.scalar(select(func.vector_dims(c.embedding)).limit(1)) == 3
-        unit = connection.scalar(select(func.l2_normalize(c.stock, type_=VECTOR(3))).limit(1))
+        unit = connection.scalar(select(func.l2_normalize(c.stock, type_=LISTS)).limit(1))
         assert unit == pytest.approx([0.2673, 0.5345, 0.8018], abs=1e-4)
-        assert connection.scalar(select(func.subvector(c.half, 1, 2, type_=HALFVEC(2))).limit(1)) == [0.5, 2]
-        assert connection.scalar(select(cast(c.embedding, HALFVEC(3))).limit(1)) == pytest.approx([0.1, 2, 3], abs=1e-3)
-        chosen = case((c.id == 1, c.embedding), else_=cast([0, 0, 0], VECTOR(3)))
+        assert connection.scalar(select(func.subvector(c.half, 1, 2, type_=HALFVEC(2, returns="list"))).limit(1)) == [
+            0.5,
+            2,
+        ]
+        assert connection.scalar(select(cast(c.embedding, HALF_LISTS)).limit(1)) == pytest.approx([0.1, 2, 3], abs=1e-3)
+        chosen = case((c.id == 1, c.embedding), else_=cast([0, 0, 0], LISTS))
         assert connection.scalars(select(chosen).order_by(c.id)).all() == [[0.1, 2, 3], [0, 0, 0]]
         assert len(connection.execute(union_all(select(c.embedding), select(c.embedding))).all()) == 4
 
@@ -252,7 +260,7 @@ def test_tables_are_reflected(outside):
         automapped = automap_base()
         automapped.prepare(autoload_with=connection)
         with Session(connection) as session:
-            assert session.scalars(select(automapped.classes.item)).one().embedding == [0.1, 2, 3]
+            assert session.scalars(select(automapped.classes.item)).one().embedding == pytest.approx([0.1, 2, 3])
 
     outside(check)
 
@@ -266,7 +274,7 @@ def test_entities_with_declared_embeddings(outside):
         id: Mapped[int] = mapped_column(primary_key=True)
         embedding: Mapped[list[float] | None] = embedding_column(3, metric="cosine", index=HNSW(), quantize="binary")
         unit: Mapped[list[float] | None] = mapped_column(
-            VECTOR(3), Computed('"My Tools".l2_normalize(embedding)', persisted=True)
+            LISTS, Computed('"My Tools".l2_normalize(embedding)', persisted=True)
         )
 
     def check(connection):
@@ -393,8 +401,8 @@ def test_mappers_that_have_compiled_their_statements_go_on_in_such_a_session(mak
     class Document(Base):
         __tablename__ = "document"
         id: Mapped[int] = mapped_column(primary_key=True)
-        embedding: Mapped[list[float]] = mapped_column(VECTOR(3))
-        many: Mapped[list | None] = mapped_column(ARRAY(HALFVEC(2)))
+        embedding: Mapped[list[float]] = mapped_column(LISTS)
+        many: Mapped[list | None] = mapped_column(ARRAY(HALFVEC(2, returns="list")))
 
     def write(session):
         session.add_all([Document(embedding=[1, 2, 3], many=[[1, 2]]), Document(embedding=[4, 5, 6])])
@@ -418,6 +426,29 @@ def test_mappers_that_have_compiled_their_statements_go_on_in_such_a_session(mak
         assert session.scalars(select(Document.embedding).order_by(Document.id)).all() == [[7, 8, 9], [4, 5, 6]]
 
 
+def test_what_another_thread_compiled_meanwhile_is_compiled_again_after_its_error(engine):
+    items.metadata.create_all(engine)
+    query = select(items.c.embedding.l2_distance([1, 2, 3]))
+
+    def fails_once(connection, error):
+        with pytest.raises(error):
+            connection.execute(query)
+        connection.rollback()
+        connection.execute(text("SELECT 1"))
+        assert connection.execute(query).all() == []
+
+    with engine.connect() as connection:
+        connection.execute(query)
+        compiled_before = dict(engine._compiled_cache)
+        connection.execute(text("CREATE SCHEMA tenant"))
+        connection.execute(text("CREATE TABLE tenant.item (LIKE item)"))
+        connection.execute(text("SET search_path = tenant"))
+        connection.commit()
+        fails_once(connection, ProgrammingError)
+        engine._compiled_cache.update(compiled_before)
+        fails_once(connection, SearchPathError)
+
+
 def test_an_extension_that_moves_is_followed(make_engine, bare_url):
     engine = make_engine(url=bare_url)
     with engine.begin() as connection:
@@ -436,12 +467,14 @@ def test_an_extension_that_moves_is_followed(make_engine, bare_url):
         assert connection.execute(query).all() == []
 
 
-def test_one_query_finds_the_extension_for_an_engine(make_engine, vecsearch_url):
-    asked = []
+@pytest.fixture
+def asked(make_engine):
+    """Give the statements about the extension that three connections of one engine send."""
+    sent = []
 
     class Listening(psycopg.Cursor):
         def execute(self, query, *rest, **more):
-            asked.append(str(query))
+            sent.append(str(query))
             return super().execute(query, *rest, **more)
 
     engine = make_engine(connect_args={"cursor_factory": Listening})
@@ -449,7 +482,25 @@ def test_one_query_finds_the_extension_for_an_engine(make_engine, vecsearch_url)
         with engine.connect() as connection:
             connection.execute(text("SELECT 1"))
         engine.pool.dispose()
-    assert len([query for query in asked if "pg_type_is_visible" in query]) == 1
+    return [query for query in sent if "pg_type_is_visible" in query]
+
+
+def test_one_query_finds_the_extension_for_an_engine(asked):
+    assert len(asked) == 1
+
+
+def test_no_planted_overload_is_called_by_that_query(planted, engine, asked):
+    (query,) = asked
+    names = qualified_names(query)
+    assert names == {"=", "min", "bool_or", "pg_type_is_visible"}
+    planted.plant(names, first=True)
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql(query).all() == [("public", True)]
+    assert planted.calls() == {}
+    for name in names:
+        with engine.connect() as connection:
+            connection.exec_driver_sql(without_qualification(query, name))
+        assert planted.calls().get(name, 0) > 0, name
 
 
 def test_a_table_of_that_name_is_no_extension(make_engine, bare_url):
@@ -491,6 +542,7 @@ def test_an_engine_runs_where_the_catalog_can_not_be_asked(make_engine, vecsearc
         engine = make_engine("pg8000", url=make_url(vecsearch_url).set(username="stranger", password="x"))
         with engine.connect() as connection:
             assert connection.scalar(select(1)) == 1
+            assert not inspect(connection).has_table("item")
         assert "OPERATOR" not in plain_sql(engine)
         engine.dispose()
     finally:

@@ -44,7 +44,6 @@ async def test_entities_come_with_arrays(session):
     assert np.array_equal(found[0].Page.embedding, VECTORS[7])
 
 
-@pytest.mark.needs_pgvector(0, 8)
 @pytest.mark.usefixtures("vecsearch_server")
 async def test_filtered_and_requantised_searches_return_arrays(session):
     english = select(Page).where(Page.lang == "en")

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sqlalchemy import Column, Integer, MetaData, Table, bindparam, column, insert, literal, select, text, values
+from sqlalchemy import (
+    Column,
+    Integer,
+    MetaData,
+    Table,
+    bindparam,
+    column,
+    insert,
+    literal,
+    select,
+    text,
+    tuple_,
+    values,
+)
 from sqlalchemy.types import TypeDecorator
 
 from sqlalchemy_vecsearch.types import BIT, HALFVEC, SPARSEVEC, VECTOR
@@ -64,6 +77,28 @@ def test_values_that_are_written_into_the_statement_are_found(run, name):
     run(check)
 
 
+@pytest.mark.parametrize("name", TYPES)
+def test_pairs_with_typed_values_are_found_in_a_list(run, name):
+    def check(connection):
+        items.create(connection)
+        connection.execute(insert(items).values(id=1, **VALUES))
+        pairs = [tuple_(literal(number), literal(VALUES[name], TYPES[name])) for number in (1, 2)]
+        found = select(items.c.id).where(tuple_(items.c.id, items.c[name]).in_(pairs))
+        assert connection.scalars(found).all() == [1]
+
+    run(check)
+
+
+@pytest.mark.parametrize("name", TYPES)
+@pytest.mark.parametrize("driver", ["psycopg", "psycopg2", "pg8000"])
+def test_pairs_with_plain_values_are_found_in_a_list(make_engine, driver, name):
+    with make_engine(driver).begin() as connection:
+        items.create(connection)
+        connection.execute(insert(items).values(id=1, **VALUES))
+        found = select(items.c.id).where(tuple_(items.c.id, items.c[name]).in_([(1, VALUES[name]), (2, VALUES[name])]))
+        assert connection.scalars(found).all() == [1]
+
+
 def test_a_list_of_in_passes_a_decorator(run):
     def check(connection):
         decorated.create(connection)
@@ -94,5 +129,20 @@ def test_values_without_a_table_come_back_as_arrays(run):
             (1, np.float32, [1, 2, 3]),
             (2, np.float32, [3, 2, 1]),
         ]
+
+    run(check)
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_values_are_of_the_type_that_they_declare(run, name):
+    def check(connection):
+        items.create(connection)
+        connection.execute(insert(items).values(id=1, **VALUES))
+        rows = values(column("id", Integer), column("given", TYPES[name]), name="row_of")
+        given = rows.data([(1, VALUES[name]), (2, VALUES[name])])
+        joined = select(given.c.id).join(items, items.c[name] == given.c.given).order_by(given.c.id)
+        assert connection.scalars(joined).all() == [1, 2]
+        distance = given.c.given.op("<~>" if name == "bit" else "<->")(VALUES[name])
+        assert connection.scalars(select(distance)).all() == [0.0, 0.0]
 
     run(check)

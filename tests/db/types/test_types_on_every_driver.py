@@ -30,9 +30,9 @@ class Base(DeclarativeBase):
 class Item(Base):
     __tablename__ = "item"
     id: Mapped[int] = mapped_column(primary_key=True)
-    embedding: Mapped[list[float] | None] = mapped_column(VECTOR(3))
+    embedding: Mapped[list[float] | None] = mapped_column(VECTOR(3, returns="list"))
     array: Mapped[np.ndarray | None] = mapped_column(VECTOR(3, returns="numpy"))
-    half: Mapped[list[float] | None] = mapped_column(HALFVEC(3))
+    half: Mapped[list[float] | None] = mapped_column(HALFVEC(3, returns="list"))
     half_array: Mapped[np.ndarray | None] = mapped_column(HALFVEC(3, returns="numpy"))
     sparse: Mapped[SparseVector | None] = mapped_column(SPARSEVEC(3))
     bits: Mapped[str | None] = mapped_column(BIT(3))
@@ -187,7 +187,7 @@ def test_arithmetic_keeps_the_type(run):
 
 def test_a_parameter_without_a_column_beside_it_keeps_its_type(run):
     def check(connection):
-        assert connection.scalar(select(literal([0.1, 2, 3], VECTOR(3)))) == [0.1, 2, 3]
+        assert connection.scalar(select(literal([0.1, 2, 3], VECTOR(3, returns="list")))) == [0.1, 2, 3]
         assert connection.scalar(select(literal([0.5, 2, 3], HALFVEC(3, returns="numpy")))).tolist() == [0.5, 2, 3]
         assert connection.scalar(select(literal([0, 2, 0], SPARSEVEC(3)))) == SparseVector({1: 2}, 3)
 
@@ -265,6 +265,6 @@ def test_reflection_and_automap_give_our_types(run):
         mapped.prepare(connection)
         with Session(connection) as session:
             statement = select(mapped.classes.item).order_by(mapped.classes.item.embedding.l2_distance([2, 2, 2]))
-            assert session.scalars(statement).first().embedding == [2, 2, 2]
+            assert list(session.scalars(statement).first().embedding) == [2, 2, 2]
 
     run(check)

@@ -5,7 +5,7 @@ from pgvector.sqlalchemy import BIT, HALFVEC, SPARSEVEC, VECTOR
 from sqlalchemy import ARRAY, Double, String
 from sqlalchemy.dialects import postgresql
 
-from alembic_ops.conversions import Conversion, conversion
+from alembic_ops.model.conversions import Conversion, conversion
 
 DIALECT = postgresql.dialect()
 
@@ -38,4 +38,4 @@ DIALECT = postgresql.dialect()
     ids=repr,
 )
 def test_a_conversion_is_known_from_the_types(existing, wished, expected):
-    assert conversion(existing, wished, DIALECT) == expected
+    assert conversion(existing, wished) == expected

@@ -5,8 +5,8 @@ from alembic.util import CommandError
 from pgvector.sqlalchemy import BIT, HALFVEC, SPARSEVEC, VECTOR
 from sqlalchemy import Column, Index, Integer, MetaData, String, Table, cast, desc, func, nullslast, text
 
-from alembic_ops.declared import IndexRuleError, declared_indexes
-from alembic_ops.state import IndexDefinition
+from alembic_ops.autogenerate.declared import IndexRuleError, declared_indexes
+from alembic_ops.model.index_state import IndexDefinition
 from sqlalchemy_vecsearch import HNSW, vector_index
 
 
@@ -146,10 +146,10 @@ def test_an_unlabelled_expression_without_operator_class_is_an_error():
         ([embedding(HALFVEC(4001)), hnsw("embedding", ops="halfvec_l2_ops")], "is on 4001 dimensions"),
         ([embedding(BIT(64_001)), hnsw("embedding", ops="bit_hamming_ops")], "is on 64001 dimensions"),
         ([embedding(VECTOR()), hnsw("embedding")], "is on a vector without dimensions"),
-        ([embedding(), hnsw("embedding", postgresql_with={"efc": 64})], "has the parameter 'efc'"),
-        ([embedding(), hnsw("embedding", postgresql_with={"m": 200})], "has parameters out of range"),
-        ([embedding(), hnsw("embedding", postgresql_with={"m": 40, "ef_construction": 64})], "has parameters out of range"),
-        ([embedding(), hnsw("embedding", postgresql_with={"lists": 10})], "has the parameter 'lists'"),
+        ([embedding(), hnsw("embedding", postgresql_with={"efc": 64})], "has parameters that pgvector refuses. The index method 'hnsw' has no parameter 'efc'"),
+        ([embedding(), hnsw("embedding", postgresql_with={"m": 200})], "has parameters that pgvector refuses. HNSW(m=200) is out of range"),
+        ([embedding(), hnsw("embedding", postgresql_with={"m": 40, "ef_construction": 64})], "has parameters that pgvector refuses. HNSW(m=40, ef_construction=64) cannot be built"),
+        ([embedding(), hnsw("embedding", postgresql_with={"lists": 10})], "has parameters that pgvector refuses. The index method 'hnsw' has no parameter 'lists'"),
         ([embedding(), hnsw("embedding", unique=True)], "is unique"),
         ([embedding(), hnsw("embedding", postgresql_include=["kind"])], "includes columns"),
         ([embedding(), hnsw("embedding", "kind")], "has several columns"),
@@ -174,8 +174,8 @@ def test_what_is_no_whole_number_is_an_error(value):
     with pytest.raises(IndexRuleError) as error:
         only(table_of(embedding(), hnsw("embedding", postgresql_with={"m": value})))
     assert str(error.value) == (
-        f"The index 'ix_e' of the table 'items' has the value {value!r} for 'm'. "
-        "It takes a whole number. Correct postgresql_with."
+        f"The index 'ix_e' of the table 'items' has parameters that pgvector refuses. HNSW(m={value!r}) is not a whole number. "
+        "pgvector takes m as an integer. Correct 'm' in postgresql_with, or take it out for the server's default."
     )
 
 

@@ -4,8 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from alembic_ops.canonical import canonical
-from alembic_ops.diff import (
+from alembic_ops.autogenerate.changes import (
     CreateIndex,
     DropIndex,
     IndexBeingBuilt,
@@ -14,7 +13,7 @@ from alembic_ops.diff import (
     RenameIndex,
     index_changes,
 )
-from alembic_ops.state import IndexDefinition, IndexState
+from alembic_ops.model.index_state import IndexDefinition, IndexState, canonical
 
 HNSW_L2 = canonical(IndexDefinition(method="hnsw", operator_class="vector_l2_ops", column="embedding"))
 IX = IndexState(name="ix", table_name="items", definition=HNSW_L2)

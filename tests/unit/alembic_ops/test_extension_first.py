@@ -2,7 +2,7 @@
 
 from alembic.operations.ops import MigrateOperation
 
-from alembic_ops.extension_needs import extension_first
+from alembic_ops.autogenerate.extension import extension_first
 from alembic_ops.operations import CreateVectorExtensionOp
 
 

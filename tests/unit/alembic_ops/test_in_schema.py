@@ -6,7 +6,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 
 from alembic_ops import InSchema
-from alembic_ops.vector_types import vector_type_of
+from alembic_ops.model.vector_types import vector_type_of
 from sqlalchemy_vecsearch import HALFVEC
 
 
@@ -20,6 +20,5 @@ def test_the_type_is_written_with_its_schema():
 
 
 def test_it_is_otherwise_the_type_itself():
-    dialect = postgresql.dialect()
-    assert vector_type_of(InSchema("ext", VECTOR(3)), dialect) == vector_type_of(VECTOR(3), dialect)
+    assert vector_type_of(InSchema("ext", VECTOR(3))) == vector_type_of(VECTOR(3))
     assert repr(InSchema("ext", VECTOR(3))) == "InSchema('ext', VECTOR(dim=3))"

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from alembic_ops.catalog.tables import Facts, FoundIndex, FoundTable
 from alembic_ops.errors import BuildError, IndexConflictError, MigrationError
-from alembic_ops.facts import Facts, FoundIndex, FoundTable
+from alembic_ops.model.index_state import IndexDefinition
 from alembic_ops.operations import CreateVectorIndexOp, DropVectorIndexOp, RebuildVectorIndexOp
-from alembic_ops.plan import next_step
-from alembic_ops.state import IndexDefinition
-from alembic_ops.steps import BuildIndex, DropIndex, Finished, ReindexIndex, RenameIndex, WaitForBuild, WaitForTable
+from alembic_ops.planning.next_step import next_step
+from alembic_ops.sql.steps import BuildIndex, DropIndex, Finished, ReindexIndex, RenameIndex, WaitForBuild, WaitForTable
 
 GIVEN = IndexDefinition(method="hnsw", operator_class="vector_l2_ops", column="embedding", parameters=(("m", 8),))
 FULL = replace(GIVEN, parameters=(("ef_construction", 64), ("m", 8)))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from alembic_ops.probe import names_in
+from alembic_ops.catalog.probe import names_in
 
 
 def test_names_are_found_as_the_catalog_spells_them():

@@ -6,8 +6,8 @@ from alembic.autogenerate.rewriter import Rewriter
 from alembic.operations.ops import DowngradeOps, MigrationScript, UpgradeOps
 
 from alembic_ops import Build
+from alembic_ops.model.index_state import IndexDefinition
 from alembic_ops.operations import CreateVectorIndexOp
-from alembic_ops.state import IndexDefinition
 
 
 def test_a_rewriter_can_change_an_operation():

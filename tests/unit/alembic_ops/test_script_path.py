@@ -1,4 +1,4 @@
-"""Which statements of a script are preceded by a look at where the extension is."""
+"""Where a script looks for the extension: at the head of each transaction, and before what is outside of them."""
 
 import io
 
@@ -11,131 +11,88 @@ from pgvector.sqlalchemy import VECTOR
 from sqlalchemy import Column, Integer
 
 import alembic_ops
-from alembic_ops.script_path import ScriptPath, lead_scripts_to_vectors
+from alembic_ops.offline.search_path import FindsVectors
+from alembic_ops.sql.implementation import extend_implementation
 
-INDEX = "CREATE INDEX ix ON items USING hnsw (embedding vector_l2_ops)"
-
-
-def looked_up(*statements):
-    """Return for each statement how the path is changed before it: "local", "session", or None."""
-    path = ScriptPath()
-    found = []
-    for sql in statements:
-        look_up = path.look_up_before(sql)
-        found.append(None if look_up is None else "local" if ", true)\n" in look_up else "session")
-    return found
-
-
-@pytest.mark.parametrize(
-    "sql",
-    [
-        "CREATE TABLE items (embedding VECTOR(3))",
-        'ALTER TABLE items ADD COLUMN a "My ext".halfvec(3)',
-        "ALTER TABLE items ALTER COLUMN a TYPE sparsevec(3)",
-        INDEX,
-        "CREATE INDEX ix ON items USING hnsw ((binary_quantize(embedding)::bit(3)) bit_hamming_ops)",
-        "ALTER TABLE items ADD COLUMN unit bit(3) GENERATED ALWAYS AS (l2_normalize(a)) STORED",
-        "UPDATE items SET score = a <=> b",
-        "UPDATE items SET score = cosine_distance(a, b)",
-        "DO $gate$ BEGIN IF EXISTS (SELECT FROM items WHERE vector_dims(a) <> 3) THEN NULL; END IF; END $gate$",
-    ],
+LOOK = (
+    "-- find pgvector where the search path does not lead to it\n"
+    "SELECT pg_catalog.set_config('search_path', pg_catalog.concat_ws(', ',\n"
+    "           CASE WHEN pg_catalog.current_setting('search_path') OPERATOR(pg_catalog.<>) ''\n"
+    "                THEN pg_catalog.current_setting('search_path') END,\n"
+    "           CASE WHEN pg_catalog.current_schema() IS NULL THEN 'pg_catalog' END,\n"
+    "           pg_catalog.quote_ident(n.nspname)), {})\n"
+    "  FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) e.extnamespace\n"
+    " WHERE e.extname OPERATOR(pg_catalog.=) 'vector'\n"
+    "   AND n.nspname OPERATOR(pg_catalog.<>) ALL (pg_catalog.current_schemas(true));"
 )
-def test_what_names_something_of_pgvector_is_preceded_by_a_look(sql):
-    assert looked_up(sql, sql) == ["session", None]
+LOCAL, SESSION = LOOK.format("true"), LOOK.format("false")
 
 
-@pytest.mark.parametrize(
-    "sql",
-    [
-        "CREATE TABLE items (id SERIAL, body tsvector)",
-        "CREATE INDEX ix ON items USING gin (to_tsvector('english', body))",
-        "CREATE EXTENSION IF NOT EXISTS vector WITH SCHEMA ext",
-        "-- Running upgrade vector_1 -> vector_2",
-        "ALTER INDEX ix_vector RENAME TO ix_vector_2",
-        "INSERT INTO alembic_version (version_num) VALUES ('1')",
-    ],
-)
-def test_what_names_nothing_of_pgvector_is_left_alone(sql):
-    assert looked_up(sql) == [None]
-
-
-def test_in_a_transaction_of_the_script_the_path_is_changed_for_that_transaction():
-    assert looked_up("BEGIN;", INDEX, INDEX, "COMMIT;", INDEX, "BEGIN;", INDEX) == [
-        None, "local", None, None, "session", None, None,
-    ]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        "SET search_path = tenant",
-        "SET LOCAL search_path TO tenant",
-        "RESET ALL",
-        "DISCARD ALL",
-        "SELECT set_config('search_path', 'tenant', true)",
-        "CREATE EXTENSION vector SCHEMA ext",
-        "ALTER EXTENSION vector SET SCHEMA ext",
-        "ROLLBACK TO SAVEPOINT before",
-    ],
-)
-def test_what_may_change_the_path_or_move_the_extension_is_followed_by_another_look(change):
-    assert looked_up("BEGIN;", INDEX, change, INDEX, "COMMIT;") == [None, "local", None, "local", None]
-
-
-def test_a_transaction_that_the_revision_ends_itself_is_seen():
-    assert looked_up("BEGIN;", INDEX, "COMMIT", INDEX, "ROLLBACK", INDEX) == [
-        None, "local", None, "session", None, "session",
-    ]  # fmt: skip
-
-
-def script_of(write):
+def script_of(write, **options):
     output = io.StringIO()
     context = MigrationContext.configure(
-        dialect_name="postgresql", opts={"as_sql": True, "output_buffer": output, "literal_binds": True}
+        dialect_name="postgresql", opts={"as_sql": True, "output_buffer": output, "literal_binds": True, **options}
     )
     with context.begin_transaction():
         write(Operations(context))
     return output.getvalue()
 
 
-def test_the_script_looks_once_before_a_table_and_its_index():
+def test_the_script_looks_once_at_the_head_of_a_transaction():
     def write(operations):
         operations.create_table("items", Column("id", Integer), Column("embedding", VECTOR(3)))
         operations.create_index(
             "ix", "items", ["embedding"], postgresql_using="hnsw", postgresql_ops={"embedding": "vector_l2_ops"}
         )
 
-    look_up = ScriptPath(in_transaction=True).look_up_before(INDEX)
     assert script_of(write) == (
-        f"BEGIN;\n\n{look_up}\n\n"
+        f"BEGIN;\n\n{LOCAL}\n\n"
         "CREATE TABLE items (\n    id INTEGER, \n    embedding VECTOR(3)\n);\n\n"
         "CREATE INDEX ix ON items USING hnsw (embedding vector_l2_ops);\n\n"
         "COMMIT;\n\n"
     )
 
 
-def test_the_look_is_one_statement_on_the_catalog():
-    assert ScriptPath().look_up_before(INDEX) == (
-        "-- find pgvector where the search path does not lead to it\n"
-        "SELECT pg_catalog.set_config('search_path', pg_catalog.concat_ws(', ',\n"
-        "           NULLIF(pg_catalog.current_setting('search_path'), ''),\n"
-        "           CASE WHEN pg_catalog.current_schema() IS NULL THEN 'pg_catalog' END,\n"
-        "           pg_catalog.quote_ident(n.nspname)), false)\n"
-        "  FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace\n"
-        " WHERE e.extname = 'vector' AND n.nspname <> ALL (pg_catalog.current_schemas(true));"
+def test_what_is_outside_of_a_transaction_is_preceded_by_a_look_for_the_session():
+    def write(operations):
+        with operations.get_context().autocommit_block():
+            operations.execute("VACUUM items")
+            operations.execute("VACUUM other")
+        operations.execute("SELECT 1")
+
+    assert script_of(write) == (
+        f"BEGIN;\n\n{LOCAL}\n\nCOMMIT;\n\n"
+        f"{SESSION}\n\nVACUUM items;\n\nVACUUM other;\n\n"
+        f"BEGIN;\n\n{LOCAL}\n\nSELECT 1;\n\nCOMMIT;\n\n"
     )
 
 
-def test_the_script_of_a_project_without_vectors_is_as_it_was():
+def test_a_script_without_transactions_is_preceded_by_one_look_for_the_session():
     def write(operations):
-        operations.create_table("users", Column("id", Integer))
+        operations.execute("SELECT 1")
+        operations.execute("SELECT 2")
 
-    assert script_of(write) == "BEGIN;\n\nCREATE TABLE users (\n    id INTEGER\n);\n\nCOMMIT;\n\n"
+    assert script_of(write, transactional_ddl=False) == f"{SESSION}\n\nSELECT 1;\n\nSELECT 2;\n\n"
+
+
+def test_the_extension_that_a_script_creates_is_looked_for_after_it():
+    def write(operations):
+        operations.create_vector_extension()
+
+    created = "CREATE EXTENSION IF NOT EXISTS vector;\n\n"
+    assert script_of(write) == f"BEGIN;\n\n{LOCAL}\n\n{created}{LOCAL}\n\nCOMMIT;\n\n"
+
+
+def test_words_of_a_statement_do_not_matter():
+    def write(operations):
+        operations.execute("SELECT 'a <-> b, vector(3), COMMIT, BEGIN'")
+
+    assert script_of(write) == (f"BEGIN;\n\n{LOCAL}\n\nSELECT 'a <-> b, vector(3), COMMIT, BEGIN';\n\nCOMMIT;\n\n")
 
 
 def test_a_second_registration_changes_nothing():
     before = type(MigrationContext.configure(dialect_name="postgresql").impl)
-    lead_scripts_to_vectors()
+    extend_implementation(FindsVectors)
     assert type(MigrationContext.configure(dialect_name="postgresql").impl) is before
 
 
@@ -165,7 +122,14 @@ def test_an_implementation_that_is_defined_later_replaces_ours(defined_later):
 def test_a_registration_after_it_extends_it(defined_later):
     alembic_ops.register()
     assert isinstance(MigrationContext.configure(dialect_name="postgresql").impl, defined_later)
-    look_up = ScriptPath(in_transaction=True).look_up_before(INDEX)
     assert script_of(add_a_table) == (
-        f"BEGIN;\n\n{look_up}\n\nCREATE TABLE things (\n    embedding VECTOR(3)\n);\n\nCOMMIT;\n\n"
+        f"BEGIN;\n\n{LOCAL}\n\nCREATE TABLE things (\n    embedding VECTOR(3)\n);\n\nCOMMIT;\n\n"
     )
+
+
+def test_a_percent_sign_in_an_operation_stays_one_whatever_the_driver_writes():
+    def write(operations):
+        operations.add_embedding_column("items", Column("50%", VECTOR(3)))
+
+    alembic_ops.register()
+    assert 'ALTER TABLE items ADD COLUMN IF NOT EXISTS "50%" VECTOR(3);' in script_of(write)

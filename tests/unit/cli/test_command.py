@@ -42,6 +42,13 @@ def test_an_unknown_option_ends_with_code_2():
     assert "No such option: --nonsense" in refused.stderr
 
 
+def test_a_statement_of_broken_bytes_is_refused_before_a_server_is_asked():
+    ended = vecsearch("explain", os.fsdecode(b"select '\xff'"), "--url", "postgresql://127.0.0.1:1/shop")
+    assert ended.returncode == 2
+    assert "is no text at position 8." in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
 def test_a_port_out_of_range_ends_with_code_2():
     refused = vecsearch("demo", "--port", "70000")
     assert refused.returncode == 2
@@ -74,24 +81,77 @@ def test_a_url_without_a_driver_or_with_an_async_one_gets_psycopg(text, driver):
     assert parse_url(text).drivername == driver
 
 
-@pytest.mark.parametrize("text", ["", "host/name", "sqlite://", "mysql+pymysql://u:secret@h/d"])
+@pytest.mark.parametrize(
+    "text", ["", "host/name", "sqlite://", "mysql+pymysql://u:secret@h/d", "postgresql://u:very:secret@h:port/d"]
+)
 def test_a_url_of_another_kind_is_refused_without_showing_it(text):
     with pytest.raises(ServerError) as refused:
         parse_url(text)
     assert str(refused.value) == (
         "The URL of the database cannot be used. "
-        "It is not the URL of a PostgreSQL database. "
-        "Write --url postgresql://user:password@host:5432/name, or set DATABASE_URL."
+        "It is not the URL of a PostgreSQL database, or its port is no number, as happens when a password holds one of "
+        ": / @ and is not percent-encoded. "
+        "Write --url postgresql://user:password@host:5432/name."
     )
 
 
-def test_a_server_that_does_not_answer_is_named_without_its_password():
-    with pytest.raises(ServerError) as refused, connected("postgresql://u:secret@127.0.0.1:1/d"):
+PSYCOPG = 'connection failed: connection to server at "127.0.0.1", port 1 failed: Connection refused.'
+PSYCOPG2 = 'connection to server at "127.0.0.1", port 1 failed: Connection refused.'
+PG8000 = "Can't create a connection to host 127.0.0.1 and port 1 (timeout is None and source_address is None)."
+
+
+@pytest.mark.parametrize(
+    ("url", "shown", "said"),
+    [
+        ("postgresql://u:secret@127.0.0.1:1/d", "postgresql+psycopg://u:***@127.0.0.1:1/d", PSYCOPG),
+        (
+            "postgresql://u@127.0.0.1:1/d?password=very%20secret&sslpassword=secret",
+            "postgresql+psycopg://u@127.0.0.1:1/d?password=***&sslpassword=***",
+            PSYCOPG,
+        ),
+        (
+            "postgresql+psycopg2://u@127.0.0.1:1/d?password=secret",
+            "postgresql+psycopg2://u@127.0.0.1:1/d?password=***",
+            PSYCOPG2,
+        ),
+        ("postgresql+pg8000://u:secret@127.0.0.1:1/d", "postgresql+pg8000://u:***@127.0.0.1:1/d", PG8000),
+        (
+            "postgresql://u:secret@127.0.0.1:1/d?nonsense=1",
+            "postgresql+psycopg://u:***@127.0.0.1:1/d?nonsense=1",
+            'invalid connection option "nonsense".',
+        ),
+        (
+            "postgresql+pg8000://u:secret@127.0.0.1:1/d?nonsense=1",
+            "postgresql+pg8000://u:***@127.0.0.1:1/d?nonsense=1",
+            "connect() got an unexpected keyword argument 'nonsense'.",
+        ),
+    ],
+)
+def test_a_server_that_cannot_be_reached_is_named_in_one_line_without_secrets(url, shown, said):
+    with pytest.raises(ServerError) as refused, connected(url):
         pass
-    assert str(refused.value).startswith(
-        "The database 'postgresql+psycopg://u:***@127.0.0.1:1/d' could not be reached. The driver said: "
+    assert str(refused.value) == (
+        f"The database '{shown}' could not be reached. The driver said: {said} "
+        "Start the server, or correct the URL given by --url or DATABASE_URL."
     )
-    assert str(refused.value).endswith(". Start the server, or correct the URL given by --url or DATABASE_URL.")
+
+
+def test_a_driver_that_does_not_exist_is_named():
+    ended = vecsearch("status", "--url", "postgresql+nonsense://u:secret@h/d")
+    assert (ended.returncode, ended.stderr) == (
+        1,
+        "vecsearch: The database 'postgresql+nonsense://u:***@h/d' cannot be reached that way. SQLAlchemy has no driver of"
+        " the name 'nonsense' for PostgreSQL. Write postgresql://..., which psycopg serves, or name another driver that is"
+        " installed.\n",
+    )
+
+
+@pytest.mark.parametrize("command", [["status"], ["doctor"], ["why-waiting"], ["explain", "select 1"]])
+def test_no_command_prints_a_secret(command):
+    ended = vecsearch(*command, "--url", "postgresql://u@127.0.0.1:1/d?password=very%20secret")
+    assert ended.returncode == 1
+    assert "Traceback" not in ended.stderr
+    assert "secret" not in ended.stdout + ended.stderr
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -14,9 +16,28 @@ from sqlalchemy_vecsearch.demo.errors import DemoError
 ROOT = Path(__file__).parents[3]
 
 
+SOURCES = (
+    "_collections_abc.py", "antigravity.py", "collections", "concurrent", "datetime.py", "gzip.py", "os.py", "pathlib.py",
+    "pathlib", "random.py", "subprocess.py", "this.py", "tkinter/__init__.py", "webbrowser.py", "xml/dom", "xml/__init__.py",
+)  # fmt: skip
+"""What these tests read of the running Python's own library; the demo's own test reads it whole."""
+
+
 @pytest.fixture(scope="module")
-def entries():
-    return {entry.name: entry for entry in read_entries()}
+def some_sources(tmp_path_factory):
+    library, some = Path(sysconfig.get_path("stdlib")), tmp_path_factory.mktemp("library")
+    for name in SOURCES:
+        (some / name).parent.mkdir(parents=True, exist_ok=True)
+        if (library / name).is_dir():
+            shutil.copytree(library / name, some / name, ignore=shutil.ignore_patterns("__pycache__"))
+        elif (library / name).is_file():  # pathlib and datetime are a module or a package, by version
+            shutil.copy(library / name, some / name)
+    return some
+
+
+@pytest.fixture(scope="module")
+def entries(some_sources):
+    return {entry.name: entry for entry in read_entries(some_sources)}
 
 
 @pytest.fixture
@@ -29,10 +50,6 @@ def library(tmp_path):
         return {entry.name: entry for entry in read_entries(tmp_path)}
 
     return write
-
-
-def test_there_are_thousands_of_texts(entries):
-    assert 6_000 < len(entries) < 10_000
 
 
 @pytest.mark.parametrize(
@@ -72,10 +89,12 @@ def test_texts_fit_into_postgresql(entries):
         entry.docstring.encode()
 
 
-def test_nothing_of_the_library_is_imported_for_its_source():
+def test_nothing_of_the_library_is_imported_for_its_source(some_sources):
     program = (
-        "import sys; from sqlalchemy_vecsearch.demo.corpus import read_entries; read_entries(); "
-        "print(sorted({'antigravity', 'this', 'tkinter', 'turtle', 'webbrowser', 'smtplib'} & set(sys.modules)))"
+        "import pathlib, sys; from sqlalchemy_vecsearch.demo.corpus import read_entries; "
+        f"names = {{entry.module for entry in read_entries(pathlib.Path({str(some_sources)!r}))}}; "
+        "assert {'tkinter', 'webbrowser'} <= names, names; "
+        "print(sorted({'antigravity', 'this', 'tkinter', 'webbrowser'} & set(sys.modules)))"
     )
     shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=True)
     assert (shown.stdout, shown.stderr) == ("[]\n", "")

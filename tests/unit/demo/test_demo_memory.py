@@ -8,6 +8,9 @@ import sys
 from sqlalchemy_vecsearch.demo.memory import peak_memory_megabytes
 
 HELD = 300
+COUNTED_LATE = 2
+"""Megabytes by which VmHWM may fall: the kernel adds up the pages of each processor and thread in batches, and reads the
+sum without waiting for them."""
 SAY = "from sqlalchemy_vecsearch.demo.memory import peak_memory_megabytes; print(peak_memory_megabytes())"
 HOLD_AND_START = f"""
 import subprocess, sys
@@ -29,4 +32,7 @@ def test_the_peak_stays_when_the_memory_is_given_back():
     during = peak_memory_megabytes()
     assert during >= HELD
     del held
-    assert peak_memory_megabytes() >= during >= before
+    after = peak_memory_megabytes()
+    assert after >= during - COUNTED_LATE
+    assert after >= HELD
+    assert during >= before - COUNTED_LATE

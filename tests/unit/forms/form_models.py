@@ -7,6 +7,7 @@ from sqlalchemy.dialects.postgresql import psycopg
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from sqlalchemy_vecsearch import HNSW, FullText, FullTextMixin, embedding_column, vector_index
+from tests.statement_text import compact
 
 QUERY = [1.0, 2.0, 3.0]
 OTHER = [3.0, 2.0, 1.0]
@@ -68,8 +69,9 @@ pages = Table(
 
 
 def sql(statement):
-    """Return the SQL text with each clause on a line of its own."""
-    return "\n".join(line.strip() for line in str(statement.compile(dialect=DIALECT)).splitlines()) + "\n"
+    """Return the SQL text with each clause on a line of its own, numbers as they are executed, settings written short."""
+    text = str(statement.compile(dialect=DIALECT, compile_kwargs={"render_postcompile": True}))
+    return compact("\n".join(line.strip() for line in text.splitlines())) + "\n"
 
 
 def expected(name):

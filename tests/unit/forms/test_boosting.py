@@ -25,9 +25,10 @@ def test_boosted_searches_differ_in_the_cache_by_their_metric_alone():
 
 def test_recency_halves_in_each_half_life():
     assert sql(recency(NEWS.c.at, half_life=timedelta(days=2), weight=0.5)) == (
-        "%(param_1)s * power(%(param_2)s, "
-        "least(greatest(EXTRACT(epoch FROM now() - news.at), %(greatest_1)s::INTEGER) / CAST(%(param_3)s AS FLOAT(53)), "
-        "%(param_4)s))\n"
+        "CAST(%(param_1)s AS FLOAT(53)) OPERATOR(pg_catalog.*) pg_catalog.power(CAST(%(param_2)s AS FLOAT(53)), "
+        "least(greatest(CAST(EXTRACT(epoch FROM pg_catalog.now() OPERATOR(pg_catalog.-) news.at) AS FLOAT(53)), "
+        "CAST(%(param_3)s AS FLOAT(53))) OPERATOR(pg_catalog./) CAST(%(param_4)s AS FLOAT(53)), "
+        "CAST(%(param_5)s AS FLOAT(53))))\n"
     )
 
 

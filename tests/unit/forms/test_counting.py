@@ -34,6 +34,6 @@ def test_a_count_stops_at_a_whole_number():
     with pytest.raises(SearchError) as raised:
         count(at_most=0)
     assert str(raised.value) == (
-        "at_most=0 is not possible. It says where counting stops, a whole number of 1 or more. "
+        "at_most=0 is not possible. It says where counting stops, a whole number of 1 or more, and at most 1,000,000,000. "
         "Pass such a number, at_most=10 for example."
     )

@@ -28,7 +28,9 @@ def test_rows_of_no_group_are_left_out_where_there_can_be_any():
 
 def test_a_core_table_with_a_key_of_two_columns_is_found_again_by_both():
     statement = nearest_per_group(pages, pages.c.embedding, QUERY, by=pages.c.chapter, k=2)
-    assert "WHERE page.book = best_1.key_0 AND page.number = best_1.key_1 ORDER BY" in sql(statement)
+    assert "WHERE page.book OPERATOR(pg_catalog.=) best_1.key_0 AND page.number = best_1.key_1 ORDER BY" in sql(
+        statement
+    )
 
 
 def test_groups_differ_in_the_cache_by_their_metric_alone():
@@ -72,6 +74,6 @@ def test_numbers_of_groups_are_one_or_more(name, meaning):
     with pytest.raises(SearchError) as raised:
         groups(**{name: 0})
     assert str(raised.value) == (
-        f"{name}=0 is not possible. It says {meaning}, a whole number of 1 or more. "
+        f"{name}=0 is not possible. It says {meaning}, a whole number of 1 or more, and at most 1,000,000,000. "
         f"Pass such a number, {name}=10 for example."
     )

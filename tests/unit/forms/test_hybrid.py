@@ -1,3 +1,5 @@
+from decimal import Decimal
+
 import pytest
 from form_models import OTHER, QUERY, Chunk, Document, cache_key, expected, sql
 from pgvector import SparseVector
@@ -49,13 +51,14 @@ def test_five_legs_are_fused_by_their_scores():
 
 def test_ties_are_broken_outside_the_limited_level_of_a_dense_leg():
     text = sql(hybrid(select(Document).order_by(Document.title), legs(), k=10))
-    assert "IS NOT NULL ORDER BY document.embedding <=> %(param_3)s::VECTOR(3)\nLIMIT" in text
+    assert "} ORDER BY document.embedding <=> %(param_3)s::VECTOR(3)\nLIMIT" in text
     assert text.endswith("ORDER BY fused_1.score DESC, document.title, fused_1.key_0\n")
 
 
 def test_a_stored_row_that_is_the_query_is_left_out_of_all_legs():
     statement = hybrid(Document, legs(embedding_of(Document, 7)), k=10)
-    assert sql(statement).count("document.id != %(id_2)s::INTEGER") == 2
+    first_scan_exact_and_words = 4
+    assert sql(statement).count("document.id != %(id_2)s::INTEGER") == first_scan_exact_and_words
 
 
 def test_hybrid_searches_differ_in_the_cache_by_their_legs_and_metrics_alone():
@@ -114,6 +117,16 @@ def test_a_weight_is_not_negative(made):
         "Scores are added, larger being better, so a weight is a finite number of 0 or more. "
         "Choose such a number; leave a leg out to ignore it."
     )
+
+
+@pytest.mark.parametrize(
+    "value",
+    [True, "1", None, 1j, 10**400, float("nan"), float("inf"), Decimal("sNaN"), Decimal("NaN"), Decimal("1e400")],
+)
+@pytest.mark.parametrize("made", [RRF, lambda value: RRF(60, {"a": value}), lambda value: Weighted({"a": value})])
+def test_a_weight_is_a_finite_number(made, value):
+    with pytest.raises(SearchError, match=r" can not weigh a leg\. Scores are added"):
+        made(value)
 
 
 def test_a_constant_is_not_negative():
@@ -214,4 +227,39 @@ def test_the_name_of_a_leg_leaves_room_for_the_names_of_its_columns():
         f"The name '{name}xx' of a leg is longer than 57 bytes. "
         "Its columns are called after it, and PostgreSQL cuts names at 63 bytes, so that two of them would be one. "
         'Give it a shorter name: dense(..., name="short").'
+    )
+
+
+@pytest.mark.parametrize(
+    "leg", [lambda typed: fulltext(Document.fts, typed), lambda typed: trigram(Document.title, typed)]
+)
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [
+        ("a\0b", "a NUL character at position 1"),
+        ("ab\ud800", "half of a pair of surrogates at position 2"),
+    ],
+)
+def test_a_text_that_postgresql_cannot_hold_is_refused(leg, typed, found):
+    with pytest.raises(SearchError) as raised:
+        leg(typed)
+    assert str(raised.value) == (
+        f"The text {typed!r} to search for holds {found}. "
+        "PostgreSQL stores no such text, so that no row can match, and refuses to read it. "
+        "Take the character out of what the user typed."
+    )
+
+
+@pytest.mark.parametrize(
+    "leg", [lambda typed: fulltext(Document.fts, typed), lambda typed: trigram(Document.title, typed)]
+)
+def test_a_text_that_would_keep_the_server_busy_is_refused(leg):
+    assert leg("word " * 2_000)
+    with pytest.raises(SearchError) as raised:
+        leg("word " * 200_000)
+    assert str(raised.value) == (
+        "The text 'word word word word word word word word '... to search for has 1,000,000 characters. "
+        "The server compares every word of it with every row that matches, and from 10,000 characters on one search can "
+        "keep it busy for minutes. "
+        "Cut what the user typed, such as text[:10000]; a dense leg takes a whole document."
     )

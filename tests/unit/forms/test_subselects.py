@@ -1,8 +1,10 @@
 import pytest
-from form_models import OTHER, QUERY, Chunk, Document, Offer, cache_key, sql
-from sqlalchemy import select, union_all
+from form_models import DIALECT, OTHER, QUERY, Chunk, Document, Offer, cache_key, sql
+from sqlalchemy import Column, Integer, MetaData, Table, select, union_all
+from sqlalchemy.dialects.postgresql import TSVECTOR
 
 from sqlalchemy_vecsearch import (
+    VECTOR,
     boosted,
     count_within,
     dense,
@@ -15,7 +17,9 @@ from sqlalchemy_vecsearch import (
     page,
     recommend,
     similar_pairs,
+    vector_index,
 )
+from tests.statement_text import settings_of
 
 GERMAN = select(Document).where(Document.lang == "de")
 
@@ -67,9 +71,56 @@ def test_every_sub_select_has_a_name_that_says_what_it_holds(form):
 
 def test_a_leg_is_called_as_in_its_columns_whatever_that_is():
     text = sql(hybrid(Document, [dense(Document.embedding, QUERY, name="50% (new)")], k=10))
-    assert text.startswith('WITH "50_new__1" AS MATERIALIZED')
+    assert '"50_new__1" AS MATERIALIZED' in text
 
 
 @EVERY_FORM
 def test_no_form_takes_a_way_to_the_rows_from_the_planner(form):
     assert "enable_" not in sql(form())
+
+
+@EVERY_FORM
+def test_the_settings_have_a_from_so_that_every_shard_of_a_distributed_table_sets_them(form):
+    found = settings_of(str(form().compile(dialect=DIALECT)))
+    assert found
+    assert all("FROM (VALUES (1)) AS given(one)" in settings for settings in found)
+
+
+@EVERY_FORM
+def test_nothing_of_pg_catalog_is_called_by_a_bare_name(form):
+    text = sql(form())
+    for name in ("count", "sum", "min", "max", "row_number", "concat", "set_config", "current_setting"):
+        assert text.count(f"{name}(") == text.count(f"pg_catalog.{name}("), name
+    assert " + 0" not in text
+
+
+PARTS = Table(
+    "part",
+    MetaData(),
+    Column("tenant", Integer, primary_key=True),
+    Column("id", Integer, primary_key=True),
+    Column("section", Integer, nullable=False),
+    Column("words", TSVECTOR),
+    Column("e", VECTOR(3), nullable=False),
+    postgresql_partition_by="LIST (tenant)",
+)
+vector_index("ix_part_e", PARTS.c.e, metric="l2")
+OWN = select(PARTS.c.id).where(PARTS.c.tenant == 7)
+OF_PARTITION = {
+    "nearest": lambda: nearest(OWN, PARTS.c.e, QUERY, k=10),
+    "nearest_each": lambda: nearest_each(OWN, PARTS.c.e, {1: QUERY}, k=10),
+    "nearest_per_group": lambda: nearest_per_group(OWN, PARTS.c.e, QUERY, by=PARTS.c.section, k=10),
+    "page": lambda: page(OWN, PARTS.c.e, QUERY, number=1, size=10),
+    "boosted": lambda: boosted(OWN, PARTS.c.e, QUERY, boost=PARTS.c.section, k=10),
+    "recommend": lambda: recommend(OWN, PARTS.c.e, positive=[QUERY], k=10),
+    "recommend, best score": lambda: recommend(OWN, PARTS.c.e, positive=[QUERY], k=10, strategy="best_score"),
+    "hybrid": lambda: hybrid(OWN, [dense(PARTS.c.e, QUERY), fulltext(PARTS.c.words, "a", language="english")], k=10),
+}
+
+
+@pytest.mark.parametrize("form", OF_PARTITION.values(), ids=OF_PARTITION)
+def test_the_key_of_a_partition_is_repeated_where_rows_are_found_again(form):
+    _, *levels = sql(form()).split("FROM part")
+    assert len(levels) >= 3  # scans, and the level that finds rows again
+    for level in levels:
+        assert "part.tenant = %(tenant_1)s::INTEGER" in level

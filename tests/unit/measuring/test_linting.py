@@ -41,6 +41,7 @@ from sqlalchemy_vecsearch import (
     nearest,
     nearest_each,
     nearest_per_group,
+    page,
     recommend,
     similar_pairs,
     similarity,
@@ -398,6 +399,11 @@ def test_text_is_read_inside_of_what_sqlalchemy_builds_around_it():
     assert rules(select(Doc.id).distinct().order_by(text("embedding <=> :q")).limit(5)) == ["distinct"]
 
 
+def test_a_name_that_is_no_label_is_no_distance():
+    assert rules(select(Doc.id, distance(Doc.embedding, QUERY).label("near")).order_by("near").limit(3)) == []
+    assert rules(select(Doc.id).order_by("somewhere else").limit(3)) == []
+
+
 def test_a_name_that_two_tables_have_is_not_certain():
     both = select(Doc.id).join(Question, Question.id == Doc.question_id)
     assert rules(both.order_by(text("embedding <=> :q")).limit(5)) == ["unreadable_order"]
@@ -416,3 +422,67 @@ def test_the_finding_for_text_that_can_not_be_read_quotes_it():
         "It compares vectors, in a form that lint() can not read, so an index may serve it or not. "
         "Write distance(column, query) instead, or ask the server: explain(connection, statement)."
     )
+
+
+class Cast(Base):
+    __tablename__ = "of_several_models"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    model: Mapped[int]
+    embedding: Mapped[list[float]] = mapped_column(VECTOR())
+
+
+vector_index("ix_cast", cast(Cast.embedding, VECTOR(3)), metric="cosine", where=Cast.model == 1)
+
+
+@pytest.mark.parametrize(
+    ("compared", "expected"),
+    [
+        (cast(Cast.embedding, VECTOR(3)), []),
+        (cast(Cast.embedding, VECTOR(4)), ["wrong_cast"]),
+        (cast(Cast.embedding, HALFVEC(3)), ["wrong_cast"]),
+        (Cast.embedding, ["missing_cast"]),
+    ],
+)
+def test_a_column_without_dimensions_is_compared_in_the_cast_of_its_index(compared, expected):
+    statement = (
+        select(Cast.id).where(Cast.model == 1).order_by(compared.op("<=>")(literal_column("'[1,2,3]'"))).limit(3)
+    )
+    assert rules(statement) == expected
+
+
+def test_the_finding_for_another_cast_names_both():
+    compared = cast(Cast.embedding, VECTOR(4)).op("<=>")(literal_column("'[1,2,3,4]'"))
+    (finding,) = lint(select(Cast.id).where(Cast.model == 1).order_by(compared).limit(3))
+    assert finding.message == (
+        "ORDER BY compares the cast to vector(4) of the column 'embedding', and its index holds the cast to vector(3). "
+        "PostgreSQL compares expressions by structure, so the index is not found and every row is read."
+    )
+
+
+RESULTS = {
+    "nearest": lambda source: nearest(source, Doc.embedding, QUERY, k=5, within=0.5),
+    "page": lambda source: page(source, Doc.embedding, QUERY, number=1, size=5),
+    "boosted": lambda source: boosted(source, Doc.embedding, QUERY, boost=Doc.id, k=5),
+    "nearest_each": lambda source: nearest_each(source, Doc.embedding, {1: QUERY}, k=5),
+    "nearest_per_group": lambda source: nearest_per_group(source, Doc.embedding, QUERY, by=Doc.lang, k=5),
+    "recommend": lambda source: recommend(source, Doc.embedding, positive=[1], k=5),
+    "best score": lambda source: recommend(source, Doc.embedding, positive=[1], k=5, strategy="best_score"),
+    "hybrid": lambda source: hybrid(source, [dense(Doc.embedding, QUERY)], k=5),
+}
+
+
+@pytest.mark.parametrize("form", RESULTS)
+def test_a_condition_on_the_result_of_a_search_drops_rows(form):
+    search = RESULTS[form](select(Doc).where(Doc.lang == "en"))
+    assert lint(search) == []
+    (finding,) = lint(search.where(Doc.lang != "de"))
+    assert (finding.rule, str(finding)) == (
+        "filter_after_search",
+        "The condition doc.lang != :lang_1 stands outside of the search. "
+        "The rows were chosen before it, so it can only drop some of them, and fewer come than were asked for. "
+        "Put it into what is searched: nearest(select(...).where(...), ...).",
+    )
+
+
+def test_a_condition_on_an_exact_search_filters_what_is_searched():
+    assert lint(nearest(Doc, Doc.embedding, QUERY, k=5, exact=True).where(Doc.lang == "en")) == []

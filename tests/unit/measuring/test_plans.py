@@ -68,7 +68,7 @@ def test_a_foreign_server_that_orders_by_the_distance_leaves_the_question_open()
     assert not plan.index_served
     assert plan.unseen == ("items_1", "items_2", "items_3")
     assert plan.verdict == (
-        "Not known: the server of 'items_1' and 'items_2' and 'items_3' sorts, by a plan that only it can show."
+        "Not known: 'items_1' and 'items_2' and 'items_3' is searched by a plan that only its own server can show."
     )
 
 
@@ -198,3 +198,34 @@ def test_the_text_of_a_plan_shortens_vectors_and_shows_what_filters_dropped():
 
 def test_a_plan_is_a_value():
     assert read_plan([{"Plan": {"Node Type": "Result"}}]) == PlanNode(kind="Result")
+
+
+def task(**remote):
+    job = {"Task Count": 2, "Tasks Shown": "One of 2", "Tasks": [{"Node": "host=a port=1 dbname=b", **remote}]}
+    return {"Node Type": "Custom Scan", "Custom Plan Provider": "Citus Adaptive", "Distributed Query": {"Job": job}}
+
+
+def test_a_shard_whose_plan_could_not_be_fetched_leaves_the_question_open():
+    plan = judged(task(Error="Could not get remote plan."))
+    assert not plan.index_served
+    assert plan.unseen == ("Task on host=a port=1 dbname=b",)
+    assert plan.verdict == (
+        "Not known: 'Task on host=a port=1 dbname=b' is searched by a plan that only its own server can show."
+    )
+    assert "Error: Could not get remote plan." in plan.render()
+
+
+def test_a_query_of_which_citus_shows_no_task_leaves_the_question_open():
+    job = {"Task Count": 4, "Tasks Shown": "None, not supported for re-partition queries"}
+    node = {"Node Type": "Custom Scan", "Custom Plan Provider": "Citus Adaptive", "Distributed Query": {"Job": job}}
+    assert judged(node).unseen == ("Custom Scan (Citus Adaptive)",)
+
+
+def test_an_index_that_serves_a_part_says_that_the_rest_is_not_known():
+    remote = {
+        "Node Type": "Foreign Scan",
+        "Relation Name": "far",
+        "Remote SQL": "SELECT id FROM public.far ORDER BY embedding OPERATOR(public.<=>) $1 LIMIT 3",
+    }
+    plan = judged({"Node Type": "Merge Append", "Plans": [scan(), remote]})
+    assert plan.verdict == ("Served by 'ix'. Not known: 'far' is searched by a plan that only its own server can show.")

@@ -26,3 +26,8 @@ def test_the_percent_sign_is_doubled_where_the_driver_wants_it(dialect, operator
         items.c.bits.jaccard_distance(literal("101", type_)),
     ):
         assert f"item.bits {operator} " in str(select(expression).compile(dialect=dialect))
+
+
+def test_the_bare_operator_is_written_the_same_way():
+    bits = Column("bits", BIT(3))
+    assert str(bits.op("<%>")("101").compile(dialect=postgresql.pg8000.dialect())) == "bits <%%> %s::BIT(3)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pgvector import Bit, HalfVector, SparseVector, Vector
-from scipy.sparse import coo_array, csr_matrix
+from scipy.sparse import coo_array, coo_matrix, csr_matrix
 
 from sqlalchemy_vecsearch.errors import DimensionError, VectorValueError
 from sqlalchemy_vecsearch.types.bit_values import bits_binary, checked_bits, is_bit_text
@@ -73,11 +74,36 @@ def test_a_number_that_is_not_finite_is_refused_with_its_position(bad, make, sto
         checked_vector(make([1.0, bad, 2.0]), storage)
 
 
-def test_a_number_beyond_single_precision_is_refused():
+@pytest.mark.parametrize(
+    ("given", "number"),
+    [
+        ([0.0, 1e39, 1.0], "1e+39"),
+        ((0, -(10**40), 1), "-1" + "0" * 35 + "..."),
+        ([0, 10**400], "1" + "0" * 36 + "..."),
+        ([0, Decimal("1e50")], "1E+50"),
+        (array("d", [0, 1e39]), "1e+39"),
+        (np.array([0, 1e39]), "1e+39"),
+        (coo_matrix([[0, 1e39, 1]]), "1e+39"),
+        (csr_matrix([[0, 1e39, 1]]), "1e+39"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_number_beyond_single_precision_is_named_as_it_was_given(given, number):
+    storage = "sparsevec" if hasattr(given, "tocoo") else "vector"
     with pytest.raises(VectorValueError) as caught:
-        checked_vector(np.array([1e39, 1.0]))
+        checked_vector(given, storage, column="embedding")
     assert str(caught.value) == (
-        "The vector holds inf at position 0. "
+        f"The vector for 'embedding' holds {number} at position 1, which is too large. "
+        "pgvector stores single precision, which ends at 3.4028235e+38. "
+        "Normalise the vector, or find the input whose embedding came out this way."
+    )
+
+
+def test_infinity_is_named_as_such_though_it_is_large():
+    with pytest.raises(VectorValueError) as caught:
+        checked_vector([1.0, float("inf")])
+    assert str(caught.value) == (
+        "The vector holds inf at position 1. "
         "pgvector stores numbers that are finite in single precision, and nothing else. "
         "Find the input whose embedding came out this way, and leave its vector out."
     )

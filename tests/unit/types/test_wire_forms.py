@@ -107,6 +107,13 @@ def test_a_list_has_the_digits_that_the_server_prints():
     assert list_of_result(Vector([0.1, 0.7])) == list_of_result("[0.1,0.7]") == [0.1, 0.7]
 
 
+def test_each_element_of_a_list_is_a_float_however_the_server_prints_it():
+    found = list_of_result("[2,-0,1e-05,-1.5e+20,3.4028235e+38,1e-45]")
+    assert found == [2.0, -0.0, 1e-05, -1.5e20, 3.4028235e38, 1e-45]
+    assert [type(number) for number in found] == [float] * 6
+    assert str(found[1]) == "-0.0"
+
+
 def test_null_is_none_in_each_form():
     assert list_of_result(None) is floats_of_result(None) is sparse_of_result(None) is None
 

@@ -151,10 +151,10 @@ class Scene:
     def start(self, *, last=0):
         """Start the upgrade in a process of its own; `last` is the statement after which it kills itself, 0 for none."""
         self.upgrades += 1
-        path = self.project.directory / f"upgrade_{self.upgrades}.py"
+        path = self.project.folder / f"upgrade_{self.upgrades}.py"
         output = path.with_suffix(".txt")
         path.write_text(
-            SCRIPT.format(output=str(output), last=last, directory=str(self.project.directory), url=self.project.url)
+            SCRIPT.format(output=str(output), last=last, directory=str(self.project.folder), url=str(self.project.url))
         )
         process = CHILDREN.Process(target=runpy.run_path, args=(str(path),), daemon=True)
         process.start()
@@ -197,7 +197,7 @@ class Scene:
 
     def said(self):
         """Return what all upgrades have said."""
-        return [path.read_text() for path in sorted(self.project.directory.glob("upgrade_*.txt"))]
+        return [path.read_text() for path in sorted(self.project.folder.glob("upgrade_*.txt"))]
 
     def revision(self, connection):
         """Return the revision that the database is at."""

@@ -26,6 +26,7 @@ CASES = [
 ]
 
 
+@pytest.mark.share(0, 2)  # every other statement
 @pytest.mark.parametrize(("operation", "layout", "statement"), CASES)
 def test_after_the_end_of_the_process_the_same_upgrade_goes_on(make_scene, operation, layout, statement):
     scene = make_scene(operation, layout)

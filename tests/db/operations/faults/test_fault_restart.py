@@ -17,6 +17,7 @@ def own_databases(own_server):
         yield databases
 
 
+@pytest.mark.share(0, 2)  # each operation once, on a plain table or on a partitioned one
 @pytest.mark.parametrize(
     ("operation", "layout"),
     [pytest.param(*key, id=f"{key[0].name}, {key[1].name}") for key in PHASES],

@@ -1,12 +1,37 @@
 WITH found_1 AS MATERIALIZED
 (SELECT given_1.key AS key, given_1.position AS position, each_1.key_0 AS key_0, each_1.distance AS distance
-FROM unnest(CAST(%(param_1)s::BIGINT[] AS BIGINT[]), CAST(ARRAY[%(param_2)s::VECTOR(3), %(param_3)s::VECTOR(3), %(param_4)s::VECTOR(3), %(param_5)s::VECTOR(3)] AS VECTOR(3)[])) WITH ORDINALITY AS given_1(key, vector, position) JOIN LATERAL (SELECT candidates_1.key_0 AS key_0, candidates_1.distance AS distance
-FROM (SELECT document.id AS key_0, document.bits <=> given_1.vector AS distance
+FROM unnest(CAST(%(param_1)s::BIGINT[] AS BIGINT[]), CAST(ARRAY[%(param_2)s::VECTOR(3), %(param_3)s::VECTOR(3), %(param_4)s::VECTOR(3), %(param_5)s::VECTOR(3)] AS VECTOR(3)[])) WITH ORDINALITY AS given_1(key, vector, position) JOIN LATERAL (WITH first_1 AS MATERIALIZED
+(SELECT document.id AS key_0, document.bits <=> given_1.vector AS distance
 FROM document
-WHERE (SELECT concat(set_config('hnsw.ef_search', CAST(greatest(CAST(nullif(current_setting('hnsw.ef_search', true), '') AS INTEGER), %(param_6)s::INTEGER) AS TEXT), true), CASE WHEN (current_setting('hnsw.iterative_scan', true) IS NOT NULL) THEN set_config('hnsw.iterative_scan', 'strict_order', true) END) AS concat_1) IS NOT NULL ORDER BY CAST(binary_quantize(document.bits) AS BIT(3)) <~> binary_quantize(CAST(given_1.vector AS VECTOR(3)))
-LIMIT %(param_7)s::INTEGER) AS candidates_1 ORDER BY candidates_1.distance + 0
-LIMIT %(param_8)s::INTEGER) AS each_1 ON true
-WHERE vector_norm(given_1.vector) > 0)
+WHERE {settings WHERE given_1.vector IS NOT NULL} ORDER BY CAST(binary_quantize(document.bits) AS BIT(3)) <~> binary_quantize(CAST(given_1.vector AS VECTOR(3)))
+LIMIT 800),
+way_1 AS MATERIALIZED
+(SELECT CASE WHEN (pg_catalog.count(*) >= 720) THEN 'first' WHEN (pg_catalog.current_setting('hnsw.iterative_scan', true) IS NOT NULL AND pg_catalog.count(*) >= 2 AND (CAST(pg_catalog.count(*) AS FLOAT(53)) OPERATOR(pg_catalog.*) {rows}) >= CAST(38400000 AS FLOAT(53))) THEN 'scan' ELSE 'exact' END AS taken
+FROM first_1),
+scan_1 AS MATERIALIZED
+(SELECT document.id AS key_0, document.bits <=> given_1.vector AS distance
+FROM document
+WHERE {settings WHERE (SELECT way_1.taken FROM way_1) = 'scan'} ORDER BY CAST(binary_quantize(document.bits) AS BIT(3)) <~> binary_quantize(CAST(given_1.vector AS VECTOR(3)))
+LIMIT 800),
+arm_1 AS MATERIALIZED
+(SELECT CASE WHEN (way_1.taken = 'scan' AND (SELECT pg_catalog.count(*) AS rows
+FROM scan_1) < 800) THEN 'exact' ELSE way_1.taken END AS taken
+FROM way_1)
+SELECT key_0, distance OPERATOR(pg_catalog.+) 0 AS distance
+FROM (SELECT *
+FROM first_1
+WHERE (SELECT arm_1.taken
+FROM arm_1) = 'first' UNION ALL SELECT *
+FROM scan_1
+WHERE (SELECT arm_1.taken
+FROM arm_1) = 'scan' UNION ALL SELECT *
+FROM (SELECT document.id AS key_0, (document.bits <=> given_1.vector) OPERATOR(pg_catalog.+) 0 AS distance
+FROM document ORDER BY distance
+LIMIT (SELECT CASE WHEN (arm_1.taken = 'exact') THEN 5 ELSE 0 END AS rows
+FROM arm_1)) AS exact_1
+LIMIT 800) AS looked_at_1 ORDER BY distance
+LIMIT 5) AS each_1 ON true
+WHERE vector_norm(given_1.vector) > CAST(0 AS DOUBLE PRECISION))
 SELECT found_1.key, document.id, document.lang, document.title, document.embedding, document.bits, document.maybe, document.sparse, found_1.distance AS distance
 FROM document, found_1
-WHERE document.id = found_1.key_0 ORDER BY found_1.position, found_1.distance + 0
+WHERE document.id = found_1.key_0 ORDER BY found_1.position, found_1.distance OPERATOR(pg_catalog.+) 0

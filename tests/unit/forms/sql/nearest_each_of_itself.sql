@@ -3,13 +3,39 @@ WITH found_1 AS MATERIALIZED
 FROM (SELECT given_1.id AS key, given_1.embedding AS vector
 FROM (SELECT document.id AS id, document.embedding AS embedding
 FROM document
-WHERE document.lang = %(lang_1)s::VARCHAR) AS given_1) AS queries_1 JOIN LATERAL (SELECT candidates_1.key_0 AS key_0, candidates_1.distance AS distance
-FROM (SELECT document.id AS key_0, document.embedding <=> queries_1.vector AS distance
+WHERE document.lang = %(lang_1)s::VARCHAR) AS given_1) AS queries_1 JOIN LATERAL (WITH first_1 AS MATERIALIZED
+(SELECT document.id AS key_0, document.embedding <=> queries_1.vector AS distance
 FROM document
-WHERE document.id != queries_1.key AND (SELECT concat(set_config('hnsw.ef_search', CAST(greatest(CAST(nullif(current_setting('hnsw.ef_search', true), '') AS INTEGER), %(param_1)s::INTEGER) AS TEXT), true), set_config('hnsw.max_scan_tuples', %(param_2)s::VARCHAR, true), set_config('hnsw.scan_mem_multiplier', %(param_3)s::VARCHAR, true), set_config('hnsw.iterative_scan', 'relaxed_order', true)) AS concat_1) IS NOT NULL ORDER BY document.embedding <=> queries_1.vector
-LIMIT %(param_4)s::INTEGER) AS candidates_1 ORDER BY candidates_1.distance + 0
-LIMIT %(param_5)s::INTEGER) AS each_1 ON true
-WHERE vector_norm(queries_1.vector) > 0)
+WHERE document.id != queries_1.key AND {settings WHERE queries_1.vector IS NOT NULL} ORDER BY document.embedding <=> queries_1.vector
+LIMIT 10),
+way_1 AS MATERIALIZED
+(SELECT CASE WHEN (pg_catalog.count(*) >= 10) THEN 'first' WHEN (pg_catalog.current_setting('hnsw.iterative_scan', true) IS NOT NULL AND pg_catalog.count(*) >= 2 AND (CAST(pg_catalog.count(*) AS FLOAT(53)) OPERATOR(pg_catalog.*) {rows}) >= CAST(60000 AS FLOAT(53))) THEN 'scan' ELSE 'exact' END AS taken
+FROM first_1),
+scan_1 AS MATERIALIZED
+(SELECT document.id AS key_0, document.embedding <=> queries_1.vector AS distance
+FROM document
+WHERE document.id != queries_1.key AND {settings WHERE (SELECT way_1.taken FROM way_1) = 'scan'} ORDER BY document.embedding <=> queries_1.vector
+LIMIT 10),
+arm_1 AS MATERIALIZED
+(SELECT CASE WHEN (way_1.taken = 'scan' AND (SELECT pg_catalog.count(*) AS rows
+FROM scan_1) < 10) THEN 'exact' ELSE way_1.taken END AS taken
+FROM way_1)
+SELECT key_0, distance OPERATOR(pg_catalog.+) 0 AS distance
+FROM (SELECT *
+FROM first_1
+WHERE (SELECT arm_1.taken
+FROM arm_1) = 'first' UNION ALL SELECT *
+FROM scan_1
+WHERE (SELECT arm_1.taken
+FROM arm_1) = 'scan' UNION ALL SELECT *
+FROM (SELECT document.id AS key_0, (document.embedding <=> queries_1.vector) OPERATOR(pg_catalog.+) 0 AS distance
+FROM document
+WHERE document.id != queries_1.key ORDER BY distance
+LIMIT (SELECT CASE WHEN (arm_1.taken = 'exact') THEN 5 ELSE 0 END AS rows
+FROM arm_1)) AS exact_1
+LIMIT 10) AS looked_at_1 ORDER BY distance
+LIMIT 5) AS each_1 ON true
+WHERE vector_norm(queries_1.vector) > CAST(0 AS DOUBLE PRECISION))
 SELECT found_1.key, document.id, document.lang, document.title, document.embedding, document.bits, document.maybe, document.sparse, found_1.distance AS distance
 FROM document, found_1
-WHERE document.id = found_1.key_0 ORDER BY found_1.key, found_1.distance + 0
+WHERE document.id = found_1.key_0 ORDER BY found_1.key, found_1.distance OPERATOR(pg_catalog.+) 0

@@ -1,3 +1,3 @@
 SELECT document.id, document.lang, document.title, document.embedding, document.bits, document.maybe, document.sparse, document.embedding <=> %(param_1)s::VECTOR(3) AS distance
 FROM document
-WHERE (SELECT concat(set_config('hnsw.ef_search', CAST(greatest(CAST(nullif(current_setting('hnsw.ef_search', true), '') AS INTEGER), %(param_2)s::INTEGER) AS TEXT), true), set_config('hnsw.max_scan_tuples', %(param_3)s::VARCHAR, true), set_config('hnsw.scan_mem_multiplier', %(param_4)s::VARCHAR, true), set_config('hnsw.iterative_scan', 'strict_order', true)) AS concat_1) IS NOT NULL ORDER BY document.embedding <=> %(param_1)s::VECTOR(3)
+WHERE {settings} ORDER BY document.embedding <=> %(param_1)s::VECTOR(3)

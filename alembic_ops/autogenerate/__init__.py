@@ -1,0 +1,1 @@
+"""What autogenerate sees of vectors, and what it proposes."""

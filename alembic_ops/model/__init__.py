@@ -1,0 +1,1 @@
+"""Values, and rules that are pure functions of them."""

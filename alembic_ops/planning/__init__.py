@@ -1,0 +1,1 @@
+"""From a wish and the catalog to the next step. Pure."""

@@ -1,0 +1,1 @@
+"""The only writers: the steps of operations on a connection."""

@@ -1,0 +1,1 @@
+"""SQL as text: quoting, statements, and the steps that they take."""

@@ -1,0 +1,1 @@
+"""A service that finds articles by meaning and by words."""

@@ -1,0 +1,1 @@
+"""Embeddings that stay true to their texts: embedders, pending rows, the worker."""

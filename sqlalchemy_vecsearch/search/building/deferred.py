@@ -1,0 +1,161 @@
+"""A sub-select that is built when a statement with it is compiled: once for each shape, and not for each search.
+
+To build the ways to the nearest rows takes some forty clauses, and to make a cache key of them as long again, though
+SQLAlchemy has compiled the statement already. So a search holds what they are built from: the caller's Select, the
+query, and one parameter with all numbers.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from sqlalchemy import ColumnClause, Float, Integer, TextualSelect, TypeDecorator, bindparam, cast, column
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.visitors import InternalTraversal
+
+from sqlalchemy_vecsearch.selects import taken_from
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from sqlalchemy import BindParameter, ColumnElement, Dialect
+    from sqlalchemy.sql.compiler import SQLCompiler
+    from sqlalchemy.types import TypeEngine
+
+    from sqlalchemy_vecsearch.search.building.subselects import Selected
+
+__all__ = ["DOUBLE", "Deferred", "Numbers", "Recipe", "number"]
+
+
+class Recipe(Protocol):
+    """How a sub-select is built from its parts: a frozen value, equal where the result is the same. Pure."""
+
+    def __call__(self, *parts: Any) -> Selected:  # Any: clauses of any kind
+        """Return the SELECT that is built from the parts, which are in the order of the sub-select's."""
+        ...
+
+    def __hash__(self) -> int: ...
+
+
+class Deferred(TextualSelect):
+    """A SELECT that is known by its parts and by how it is built from them.
+
+    Parameters in the parts keep their values from search to search, as those of any statement do. What the recipe adds
+    by itself is part of the compiled statement: a number that differs from search to search is one of ``Numbers``.
+
+    Args:
+        recipe: builds the SELECT from the parts.
+        parts: SQLAlchemy's clauses: statements, columns, parameters.
+        columns: the name and the type of each column that it will have.
+    """
+
+    _is_textual = False
+    is_text = False
+    _traverse_internals = [  # noqa: RUF012  # as the base declares it
+        ("recipe", InternalTraversal.dp_plain_obj),
+        ("parts", InternalTraversal.dp_clauseelement_tuple),
+    ]
+
+    def __init__(self, recipe: Recipe, parts: Iterable[Any], columns: Sequence[tuple[str, TypeEngine[Any]]]) -> None:
+        self.recipe = recipe
+        self.parts = tuple(parts)
+        self.columns_named = columns
+        self._made: tuple[tuple[Any, ...], Selected] | None = None
+
+    @cached_property
+    def column_args(self) -> list[ColumnClause[Any]]:  # type: ignore[override]  # an attribute there, made when asked for
+        """The columns of the SELECT, which most searches never ask for: they are made for the first who does."""
+        return [column(name, type_) for name, type_ in self.columns_named]
+
+    @property
+    def built(self) -> Selected:
+        """The SELECT itself, made anew where SQLAlchemy has put copies of the parts in their place."""
+        if self._made is None or self._made[0] is not self.parts:
+            self._made = self.parts, self.recipe(*self.parts)
+        return self._made[1]
+
+    def get_children(self, **_: Any) -> Iterable[Any]:  # Any: SQLAlchemy's own arguments
+        """Return what a walk through the statement is to see: the SELECT itself."""
+        return (self.built,)
+
+
+@compiles(Deferred)
+def _compile(element: Deferred, compiler: SQLCompiler, **arguments: Any) -> str:  # Any: SQLAlchemy's own arguments
+    text: str = compiler.process(element.built, **arguments)
+    return text
+
+
+class Numbers:
+    """The numbers of a search, which stand in the SQL as such: one parameter holds them all.
+
+    A bound LIMIT is unknown to a generic plan, so that PostgreSQL plans the statement anew each time: 0.4 ms. And each
+    parameter is made, put into the cache key and sent for each search.
+
+    Args:
+        parameter: the parameter, as it came back among the parts of a deferred sub-select.
+    """
+
+    def __init__(self, parameter: BindParameter[Any]) -> None:
+        self._parameter = parameter
+        self._values: Mapping[str, int] = parameter.value or {}
+        self._made: dict[str, BindParameter[int]] = {}
+
+    @staticmethod
+    def parameter(values: Mapping[str, int]) -> BindParameter[Any]:
+        """Return the parameter for some numbers by name."""
+        return bindparam(None, values, _MANY, unique=True)
+
+    def __getitem__(self, name: str) -> BindParameter[int]:
+        """The number of this name, as a literal of SQL."""
+        if name not in self._made:
+            self._made[name] = self._taken(name, literal=True)
+        return self._made[name]
+
+    def bound(self, name: str) -> BindParameter[int]:
+        """The number of this name, sent beside the SQL.
+
+        As a LIMIT it is unknown to a generic plan, whose cost is then a tenth of reading everything: so PostgreSQL
+        keeps on planning the statement for the values of its filter.
+        """
+        return self._taken(name, literal=False)
+
+    def _taken(self, name: str, *, literal: bool) -> BindParameter[int]:
+        taken: BindParameter[int] = taken_from(self._parameter, self._values[name], _NumberOf(name), literal=literal)
+        return taken
+
+    def double(self, name: str) -> ColumnElement[float]:
+        """The number of this name in double precision."""
+        return cast(self[name], DOUBLE)
+
+
+def number(value: int) -> BindParameter[int]:
+    """Return a number that stands as such in the SQL, without being part of the compiled statement's cache key.
+
+    A bound LIMIT is unknown to a generic plan, so that PostgreSQL plans the statement anew each time: 0.4 ms.
+    """
+    return bindparam(None, value, Integer, literal_execute=True)
+
+
+class _NumberOf(TypeDecorator[int]):
+    """The number of one name among many."""
+
+    impl = Integer
+    cache_ok = True
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> int:  # Any: the mapping of them all, or one number
+        del dialect
+        number: int = value[self.name] if isinstance(value, dict) else value
+        return number
+
+    def process_literal_param(self, value: Any, dialect: Dialect) -> str:  # Any: as above
+        return str(self.process_bind_param(value, dialect))
+
+
+_MANY = _NumberOf("")
+DOUBLE: Final = Float(53)
+"""Double precision, the type of distances."""

@@ -1,0 +1,137 @@
+"""The ways in which a hybrid search makes one score of the ranks or scores of its legs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from math import isfinite
+from numbers import Real
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Float, cast, func, literal
+
+from sqlalchemy_vecsearch.errors import SearchError
+from sqlalchemy_vecsearch.search.building.arithmetic import divided, minus, plus, times
+from sqlalchemy_vecsearch.selects import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import ColumnElement, FromClause
+
+__all__ = ["RRF", "Fusion", "Weighted"]
+
+_NONE: Mapping[str, float] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class RRF:
+    """Reciprocal rank fusion: each leg adds ``weight / (constant + rank)``. Only the order of each leg counts.
+
+    Args:
+        constant: how little the first places differ, 0 or more; 60 is the value of Cormack, Clarke and Buettcher,
+            "Reciprocal Rank Fusion outperforms Condorcet and individual Rank Learning Methods" (2009).
+        weights: a weight by the name of a leg; a leg that is not named has 1.
+
+    Raises:
+        SearchError: the constant or a weight is negative or not finite.
+    """
+
+    constant: float = 60
+    weights: Mapping[str, float] = field(default_factory=lambda: _NONE)
+
+    def __post_init__(self) -> None:
+        _require_weight("constant", self.constant)
+        _require_names(self.weights)
+        for name, weight in self.weights.items():
+            _require_weight(name, weight)
+
+    def part(self, name: str, rows: FromClause) -> ColumnElement[Any]:
+        """Return what a leg adds to the score of its rows, from their ``rank``."""
+        place = plus(_bound(self.constant), cast(rows.c.rank, Float(53)))
+        return divided(_bound(self.weights.get(name, 1)), place)
+
+
+@dataclass(frozen=True, slots=True)
+class Weighted:
+    """A weighted sum: each leg's scores are brought to 0..1 between its worst and best row, times its weight.
+
+    The scores count, and not only their order: a row that is far better than the next stays so. A leg whose rows all
+    have one score gives each of them 1.
+
+    Args:
+        weights: a weight by the name of a leg; a leg that is not named has 1.
+
+    Raises:
+        SearchError: a weight is negative or not finite.
+    """
+
+    weights: Mapping[str, float] = field(default_factory=lambda: _NONE)
+
+    def __post_init__(self) -> None:
+        _require_names(self.weights)
+        for name, weight in self.weights.items():
+            _require_weight(name, weight)
+
+    def part(self, name: str, rows: FromClause) -> ColumnElement[Any]:
+        """Return what a leg adds to the score of its rows, from their ``score`` among all of the leg."""
+        worst, best = (
+            func.pg_catalog.min(rows.c.score, type_=Float(53)).over(),
+            func.pg_catalog.max(rows.c.score, type_=Float(53)).over(),
+        )
+        width = func.nullif(minus(best, worst), _bound(0), type_=Float(53))
+        normal = func.coalesce(divided(minus(rows.c.score, worst), width), _bound(1), type_=Float(53))
+        return times(_bound(self.weights.get(name, 1)), normal)
+
+
+Fusion = RRF | Weighted
+
+
+def require_known_legs(fusion: Fusion, names: Sequence[str]) -> None:
+    """Check that every weight belongs to a leg.
+
+    Raises:
+        SearchError: a weight names no leg.
+    """
+    unknown = [name for name in fusion.weights if name not in names]
+    if not unknown:
+        return
+    raise SearchError(
+        f"The weight of {unknown[0]!r} belongs to no leg. "
+        f"The legs of this search are {', '.join(repr(name) for name in names)}, and a weight without a leg would be "
+        "ignored without a word. "
+        "Use the name of a leg, or give the leg that name: dense(..., name=...)."
+    )
+
+
+def _bound(value: float) -> ColumnElement[float]:
+    return cast(literal(float(value), Float(53)), Float(53))
+
+
+def _require_names(weights: Any) -> None:  # Any: whatever the caller passed
+    if isinstance(weights, Mapping):
+        return
+    raise SearchError(
+        f"weights={shown(weights)} names no legs. "
+        "A weight belongs to a leg by its name, since legs may be added and left out. "
+        'Pass a dict such as weights={"fulltext": 0.5}; a leg that it does not name has 1.'
+    )
+
+
+def _require_weight(name: str, value: Any) -> None:  # Any: as above
+    if not isinstance(value, bool) and isinstance(value, Real | Decimal) and _is_finite(value) and float(value) >= 0:
+        return
+    raise SearchError(
+        f"{name}={shown(value)} can not weigh a leg. "
+        "Scores are added, larger being better, so a weight is a finite number of 0 or more. "
+        "Choose such a number; leave a leg out to ignore it."
+    )
+
+
+def _is_finite(value: Real | Decimal) -> bool:
+    try:
+        return isfinite(value)
+    except (OverflowError, ValueError):  # more than a double holds; a signalling NaN
+        return False

@@ -1,0 +1,73 @@
+"""Sub-selects under names that can be read in a log, such as ``candidates_1``, and that nothing else can have.
+
+A fixed name would clash when two searches meet in one statement, since each name after WITH must be of one sub-select.
+SQLAlchemy's own anonymous names do not clash and are numbered, but say nothing (``anon_7``), and that of a CTE is made
+of the address of an object that ``prefix_with`` replaces: the next CTE can get the same address, and so the same name.
+The names here are of SQLAlchemy's kind, made of the address of the select itself, which the sub-select keeps alive.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Integer, column, func, literal_column, select
+
+from sqlalchemy_vecsearch.selects import numbered
+
+if TYPE_CHECKING:
+    from sqlalchemy import CTE, ColumnClause, ColumnElement, FromClause, Select, Subquery, TextualSelect
+    from sqlalchemy.sql.selectable import CompoundSelect
+    from sqlalchemy.types import TypeEngine
+
+    # Any: the columns of a level between are known by their names; the last is what a deferred sub-select is
+    Selected = Select[Any] | CompoundSelect[Any] | TextualSelect
+
+__all__ = ["column_of", "count_of", "count_rows", "inline", "lateral", "materialized", "narrow", "numbered", "shared"]
+
+
+def materialized(statement: Selected, name: str) -> CTE:
+    """Return ``name AS MATERIALIZED (SELECT ...)``: run once, and planned apart from what reads it."""
+    return shared(statement, name).prefix_with("MATERIALIZED")
+
+
+def shared(statement: Selected, name: str) -> CTE:
+    """Return ``name AS (SELECT ...)``."""
+    return statement.cte(numbered(statement, name))
+
+
+def inline(statement: Selected, name: str) -> Subquery:
+    """Return ``(SELECT ...) AS name``."""
+    return statement.subquery(numbered(statement, name))
+
+
+def narrow(statement: Select[Any], name: str) -> Subquery:
+    """Return ``(SELECT ... OFFSET 0) AS name``: planned apart, so that what it does not select is not carried further.
+
+    PostgreSQL would take the sub-select into the level above, and sort whole rows there, with their vectors, before it
+    works out a distance: 1.5 GB of temporary files for a million rows x 384, and 31 MB with keys and distances alone.
+    """
+    return inline(statement.offset(literal_column("0")), name)
+
+
+def column_of(rows: FromClause, name: str, type_: TypeEngine[Any]) -> ColumnClause[Any]:
+    """Return ``rows.name``, made alone: for ``rows.c`` SQLAlchemy makes all columns, a fifth of what a search costs."""
+    found = column(name, type_)
+    found.table = rows
+    return found
+
+
+def lateral(statement: Select[Any] | TextualSelect, name: str) -> FromClause:
+    """Return ``LATERAL (SELECT ...) AS name``."""
+    return statement.lateral(numbered(statement, name))
+
+
+@cache
+def count_rows() -> ColumnElement[int]:
+    """Return ``count(*)``."""
+    return func.pg_catalog.count(literal_column("*"), type_=Integer)
+
+
+def count_of(rows: FromClause) -> ColumnElement[int]:
+    """Return the number of rows of a sub-select, as a scalar sub-select of its own."""
+    return select(count_rows().label("rows")).select_from(rows).scalar_subquery()

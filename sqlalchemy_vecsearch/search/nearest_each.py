@@ -1,0 +1,120 @@
+"""The nearest rows to each of many vectors, in one statement."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Select, not_
+
+from sqlalchemy_vecsearch.errors import SearchError
+from sqlalchemy_vecsearch.search.building.candidates import rows_found
+from sqlalchemy_vecsearch.search.building.checks import require_count, require_distance
+from sqlalchemy_vecsearch.search.building.comparing import equal, is_within
+from sqlalchemy_vecsearch.search.building.laterals import found_for_each, key_rows, select_rows
+from sqlalchemy_vecsearch.search.building.ordering import unindexed
+from sqlalchemy_vecsearch.search.building.request import Search, prepared
+from sqlalchemy_vecsearch.search.building.row_keys import entity_key
+from sqlalchemy_vecsearch.search.building.scan import checked_effort
+from sqlalchemy_vecsearch.search.building.typing import adds_keys
+from sqlalchemy_vecsearch.selects import prepended, selected_columns, tie_breaks
+
+if TYPE_CHECKING:
+    from sqlalchemy import FromClause
+
+    from sqlalchemy_vecsearch.metrics import Metric
+    from sqlalchemy_vecsearch.search.building.column import SearchedColumn
+    from sqlalchemy_vecsearch.selects import Statement
+
+__all__ = ["nearest_each"]
+
+
+@adds_keys
+def nearest_each(
+    source: Any,  # Any: the decorator says which
+    column: Any,
+    queries: Any,
+    *,
+    k: int,
+    metric: Metric | str | None = None,
+    model: str | None = None,
+    within: float | None = None,
+    exact: bool = False,
+    ef_search: int | None = None,
+    probes: int | None = None,
+    max_scan_tuples: int | None = None,
+    max_exact_rows: int | None = None,
+) -> Any:
+    """Return a Select of the ``k`` rows nearest to each of many vectors: rows of key, your columns, ``distance``.
+
+    One statement scans the index once for each vector. Rows come in the order of the queries (of the keys, when a
+    Select gives them), and ascending by distance within each. No queries give no rows; a query that is NULL, because
+    a Select read an empty embedding, gives none either, and for cosine one that is zero.
+
+    Args:
+        source: a mapped class, an alias, a table, or a Select with its own WHERE, joins, options and columns. Its
+            ORDER BY breaks ties after the distance.
+        column: the embedding column of the source.
+        queries: vectors by key, the keys being all int, all str, or of another type with a PostgreSQL type; or a
+            Select of two columns, key and vector. When the Select reads the searched column by its primary key, each
+            row is left out of its own result.
+        k: how many rows for each vector, 1 or more.
+        metric: None takes the declared metric.
+        model: of the question; None asks nothing. Another one than the column declares is refused.
+        within: the largest distance to return; applied outside the index scans.
+        exact: True compares every row that passes the filter with every query.
+        ef_search: candidates of each HNSW scan, 1 to 1000. None takes as many as it needs.
+        probes: lists of each IVFFlat scan, 1 to 32768.
+        max_scan_tuples: rows an iterative HNSW scan visits at the most, for each query; as for :func:`nearest`.
+        max_exact_rows: the largest table of which every row may be read; as for :func:`nearest`.
+
+    Raises:
+        MetricError: the metric is unknown, not declared, or not served by the column's index.
+        ModelError: the question is of another model than the column's.
+        SearchError: the source or the queries can not be searched, or a number is out of range.
+        SettingsError: a setting is out of its range.
+        VectorValueError: a query is no vector of the column's length.
+
+    Example:
+        ```text
+        vectors = {question.id: question.embedding for question in questions}
+        for key, document, distance in session.execute(nearest_each(Document, Document.embedding, vectors, k=5)):
+            print(key, document.title, distance)
+        ```
+    """
+    require_count("k", k, "how many rows to return")
+    require_distance(within)
+    statement, searched = prepared(source, column, metric, exact=exact, model=model)
+    rows, exclude = _query_rows(queries, searched)
+    search = Search(statement, searched, rows.c.vector, int(k))
+    effort = checked_effort(ef_search, probes, max_scan_tuples, max_exact_rows)
+    found = found_for_each(search, rows, effort, exclude=exclude, exact=exact)
+    each = found.rows.c
+    outer = prepended(rows_found(search, found.keys, found.rows), each.key).add_columns(each.distance.label("distance"))
+    if within is not None:
+        outer = outer.where(is_within(each.distance, float(within)))
+    order = each.position if isinstance(queries, Mapping) else each.key
+    return outer.order_by(order, unindexed(each.distance), *tie_breaks(statement))
+
+
+def _query_rows(queries: Any, searched: SearchedColumn) -> tuple[FromClause, Any]:
+    """Return the rows of the queries, and the condition that leaves a row out of its own result."""
+    if isinstance(queries, Mapping):
+        return key_rows(list(queries), list(queries.values()), searched), None
+    if isinstance(queries, Select):
+        rows = select_rows(queries)
+        return rows, _not_itself(queries, rows, searched)
+    raise SearchError(
+        f"The queries are {type(queries).__name__}, not vectors by key. "
+        "Each row that is found comes back with the key of its query. "
+        "Pass a dict such as {1: vector, 2: vector}, dict(enumerate(vectors)), or a Select of a key and a vector."
+    )
+
+
+def _not_itself(queries: Statement, rows: FromClause, searched: SearchedColumn) -> Any:
+    key, vector = selected_columns(queries)
+    primary = searched.column.table.primary_key.columns
+    if vector is not searched.column or list(primary) != [key]:
+        return None
+    (own,) = entity_key(searched.element)
+    return not_(equal(own, rows.c.key))

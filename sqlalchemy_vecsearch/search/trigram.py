@@ -1,0 +1,55 @@
+"""The leg of a hybrid search that finds rows by a similar spelling."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Float, String, Text, cast, func
+
+from sqlalchemy_vecsearch.search.building.column import own_column
+from sqlalchemy_vecsearch.search.building.leg_texts import TextLeg, bound_text, checked_text, text_column
+from sqlalchemy_vecsearch.selects import only_columns
+from sqlalchemy_vecsearch.types.percent import with_percent_sign
+
+if TYPE_CHECKING:
+    from sqlalchemy_vecsearch.search.building.legs import Leg
+    from sqlalchemy_vecsearch.search.building.row_keys import RowKeys
+    from sqlalchemy_vecsearch.selects import Statement
+
+__all__ = ["TrigramLeg", "trigram"]
+
+
+@dataclass(frozen=True, slots=True)
+class TrigramLeg(TextLeg):
+    """The rows that hold a similar spelling."""
+
+    def limited(self, statement: Statement, keys: RowKeys, count: int) -> Statement:
+        """Return the most similar rows above the server's threshold; a trigram index finds those above it."""
+        column, _ = own_column(statement, self.element, "column")
+        text, whole = bound_text(self.text), cast(column, Text)
+        score = cast(func.word_similarity(text, whole), Float(53)).label("score")
+        similar = with_percent_sign(text.bool_op("<%")(whole))
+        found = only_columns(statement, *keys.labelled, score).where(similar)
+        return found.order_by(score.desc(), *keys.labelled).limit(count)
+
+
+def trigram(column: Any, text: str, *, name: str = "trigram") -> Leg:
+    """Return the leg of the rows that hold a similar spelling, for :func:`hybrid`; it forgives typing errors.
+
+    ``word_similarity(text, column)`` compares the text with the most similar part of the column. Rows at or above
+    ``pg_trgm.word_similarity_threshold`` (0.6 on the server) count. It needs the extension pg_trgm, and an index such
+    as ``Index("ix_title", "title", postgresql_using="gin", postgresql_ops={"title": "gin_trgm_ops"})``. An empty text
+    finds nothing.
+
+    Args:
+        column: a text column.
+        text: what the user typed.
+        name: what its columns and its weight are called.
+
+    Raises:
+        SearchError: the column is no text, or the text is no string that PostgreSQL can hold, or has over 10,000
+            characters.
+    """
+    text_column(column, String, "text", "trigram", "Document.title")
+    return TrigramLeg(name, column, checked_text(text))

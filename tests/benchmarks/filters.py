@@ -1,0 +1,267 @@
+"""What a filtered search costs the server beside the exact way and a hand-written iterative scan."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sqlalchemy import create_engine, func, select, text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from sqlalchemy_vecsearch import HNSW, IVFFlat, copy_rows, describe_index, distance, embedding_column, nearest
+from tests.benchmarks.tables import table
+from tests.benchmarks.texts import Texts, read_texts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sqlalchemy import Connection, Select
+
+K = 10
+PARTS = 10_000
+SHARES = {"50%": 5_000, "10%": 1_000, "1%": 100, "0.1%": 10, "0.01%": 1, "nothing passes": 0}
+CORRELATED = (10, 2, 0.4)
+INDEXES = {
+    "HNSW": lambda _: {"index": HNSW()},
+    "IVFFlat": lambda rows: {"index": IVFFlat(lists=max(1, rows // 1000))},
+    "HNSW, binary": lambda _: {"index": HNSW(), "quantize": "binary"},
+}
+SETTINGS = {
+    "hnsw.iterative_scan": "relaxed_order",
+    "hnsw.ef_search": "100",
+    "hnsw.max_scan_tuples": "2147483647",
+    "hnsw.scan_mem_multiplier": "64",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Filtered:
+    """One kind of index under one filter.
+
+    Attributes:
+        index: the kind of index.
+        filtered: which rows pass.
+        plain_index: whether the column of the filter has a plain index.
+        exact: milliseconds of the server's processor for a question, every row that passes being read.
+        iterative: the same for a hand-written iterative scan; None where the index is not plain HNSW.
+        ours: the same for ``nearest``.
+        recall: the share of the exact answer that ``nearest`` found; None where nothing passes.
+        returned: rows that ``nearest`` returned, of those that exist, up to k.
+    """
+
+    index: str
+    filtered: str
+    plain_index: bool
+    exact: float
+    iterative: float | None
+    ours: float
+    recall: float | None
+    returned: float
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which rows pass."""
+
+    name: str
+    narrowed: Callable[[Any, Select[Any]], Select[Any]]
+    plain_index: bool = False
+
+
+def measure(url: str, *, rows: int, questions: int) -> dict[str, Any]:
+    """Return the rows of the table, with how many rows and dimensions were searched."""
+    texts = read_texts(rows + questions)
+    asked = texts.vectors[:questions]
+    stored, made = _enlarged(texts, questions, rows)
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text("SET max_parallel_workers_per_gather = 0"))  # what workers compute is not counted here
+        _fill(connection, stored)
+        measured = []
+        for name, options in INDEXES.items():
+            entity = _declare(stored.vectors.shape[1], options(rows))
+            with _indexed(connection, entity):
+                measured += [
+                    asdict(_measured(connection, name, entity, filtered, asked)) for filtered in _filters(stored)
+                ]
+    engine.dispose()
+    return {
+        "rows": rows,
+        "made": made,
+        "dimensions": stored.vectors.shape[1],
+        "questions": questions,
+        "measured": measured,
+    }
+
+
+def tables(found: dict[str, Any]) -> str:
+    """Return the report as Markdown."""
+    headings = (
+        "index",
+        "filter",
+        "its column",
+        "exact, ms",
+        "iterative, ms",
+        "ours, ms",
+        "against the better",
+        "recall@10",
+        "rows",
+    )
+    return (
+        f"{found['rows']:,} rows x {found['dimensions']}, {found['made']:,} of them mixed from two texts, "
+        f"{found['questions']} questions that are not stored.\n\n{table(headings, map(_line, found['measured']))}"
+    )
+
+
+def _line(row: dict[str, Any]) -> tuple[str, ...]:
+    better = min(row["exact"], row["iterative"] or row["exact"])
+    return (
+        row["index"],
+        row["filtered"],
+        "" if row["filtered"] == "none" else "btree" if row["plain_index"] else "no index",
+        f"{row['exact']:.1f}",
+        "" if row["iterative"] is None else f"{row['iterative']:.1f}",
+        f"{row['ours']:.1f}",
+        f"{row['ours'] / better:.2f}",
+        "" if row["recall"] is None else f"{row['recall']:.2f}",
+        f"{row['returned']:.2f}",
+    )
+
+
+def _enlarged(texts: Texts, first: int, rows: int) -> tuple[Texts, int]:
+    """Return so many texts, and how many of them are mixed from two: the most of the one, a little of another."""
+    packages, modules, vectors = texts.packages[first:], texts.modules[first:], texts.vectors[first:]
+    missing = max(0, rows - len(vectors))
+    chance = np.random.default_rng(5)
+    most, little = chance.integers(0, len(vectors), (2, missing))
+    mixed = 0.7 * vectors[most] + chance.uniform(0.1, 0.3, (missing, 1)).astype(np.float32) * vectors[little]
+    mixed /= np.linalg.norm(mixed, axis=1, keepdims=True)
+    every = Texts(
+        np.concatenate([packages, packages[most]])[:rows],
+        np.concatenate([modules, modules[most]])[:rows],
+        np.concatenate([vectors, mixed.astype(np.float32)])[:rows],
+    )
+    return every, missing
+
+
+def _filters(stored: Texts) -> Iterator[Filter]:
+    yield Filter("none", lambda _, source: source)
+    for name, below in SHARES.items():
+        yield Filter(name, lambda entity, source, below=below: source.where(entity.indexed < below), plain_index=True)
+        yield Filter(name, lambda entity, source, below=below: source.where(entity.share < below))
+    counted = Counter(stored.packages.tolist())
+    for aimed in CORRELATED:
+        package = min(counted, key=lambda name: abs(counted[name] / len(stored.packages) - aimed / 100))
+        percent = 100 * counted[package] / len(stored.packages)
+        yield Filter(
+            f"a package of {percent:.1f}%",
+            lambda entity, source, package=package: source.where(entity.package == package),
+        )
+
+
+def _measured(connection: Connection, index: str, entity: Any, filtered: Filter, asked: Any) -> Filtered:
+    source = filtered.narrowed(entity, select(entity.id))
+    ways: dict[str, Callable[[Any], Select[Any]]] = {
+        "exact": lambda vector: nearest(source, entity.embedding, vector, k=K, exact=True),
+        "ours": lambda vector: nearest(source, entity.embedding, vector, k=K),
+    }
+    if index == "HNSW":
+        ways["iterative"] = lambda vector: _by_hand(source, entity.embedding, vector)
+    taken: dict[str, list[float]] = {way: [] for way in ways}
+    recalls, returned = [], []
+    for vector in asked:
+        found = {}
+        for way, statement in ways.items():
+            with _settings(connection, SETTINGS if way == "iterative" else {}):
+                seconds, found[way] = _run(connection, statement(vector))
+            taken[way].append(seconds * 1000)
+        right = set(found["exact"])
+        if right:
+            recalls.append(len(right & set(found["ours"])) / len(right))
+        returned.append(len(found["ours"]) / len(right) if right else float(not found["ours"]))
+    means = {way: fmean(times) for way, times in taken.items()}
+    return Filtered(
+        index=index,
+        filtered=filtered.name,
+        plain_index=filtered.plain_index,
+        exact=means["exact"],
+        iterative=means.get("iterative"),
+        ours=means["ours"],
+        recall=fmean(recalls) if recalls else None,
+        returned=fmean(returned),
+    )
+
+
+def _by_hand(source: Select[Any], column: Any, vector: Any) -> Select[Any]:
+    apart = distance(column, vector)
+    return source.add_columns(apart.label("distance")).order_by(apart).limit(K)
+
+
+@contextmanager
+def _settings(connection: Connection, settings: dict[str, str]) -> Iterator[None]:
+    for name, value in settings.items():
+        connection.execute(select(func.set_config(name, value, False)))  # noqa: FBT003  # for the session
+    yield
+    if settings:
+        connection.execute(text("RESET ALL"))
+        connection.execute(text("SET max_parallel_workers_per_gather = 0"))
+
+
+def _run(connection: Connection, statement: Select[Any]) -> tuple[float, list[Any]]:
+    """Run a statement twice, and return what the second run cost the server, in seconds, with its keys."""
+    process = connection.scalar(select(func.pg_backend_pid()))
+    connection.execute(statement).all()
+    before = _computed(process)
+    rows = connection.execute(statement).all()
+    return _computed(process) - before, [row.id for row in rows]
+
+
+def _computed(process: int) -> float:
+    """Return the seconds that a process of this machine has computed, by Linux's count in nanoseconds."""
+    return int(Path(f"/proc/{process}/schedstat").read_text().split()[0]) / 1e9
+
+
+def _declare(dimensions: int, options: dict[str, Any]) -> Any:
+    class Base(DeclarativeBase):
+        pass
+
+    class Passage(Base):
+        __tablename__ = "filtered"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        package: Mapped[str]
+        share: Mapped[int]
+        indexed: Mapped[int] = mapped_column(index=True)
+        embedding = embedding_column(dimensions, metric="cosine", nullable=False, **options)
+
+    return Passage
+
+
+def _fill(connection: Connection, stored: Texts) -> None:
+    filled = _declare(stored.vectors.shape[1], {}).__table__
+    filled.drop(connection, checkfirst=True)
+    filled.create(connection)
+    rows = len(stored.vectors)
+    share = np.random.default_rng(4).permutation(rows) % PARTS
+    columns = {
+        "id": np.arange(rows),
+        "package": stored.packages.tolist(),
+        "share": share,
+        "indexed": share,
+        "embedding": stored.vectors,
+    }
+    copy_rows(connection, filled, columns)
+    connection.execute(text("VACUUM ANALYZE filtered"))
+
+
+@contextmanager
+def _indexed(connection: Connection, entity: Any) -> Iterator[None]:
+    connection.execute(text("SET maintenance_work_mem = '2GB'"))
+    (index,) = (index for index in entity.__table__.indexes if describe_index(index) is not None)
+    index.create(connection)
+    yield
+    index.drop(connection)

@@ -1,0 +1,163 @@
+"""No overload on the search path that takes other types is called by the statement of any form."""
+
+import re
+from itertools import product
+
+import pytest
+import situations
+from every_form import FORMS
+from situations import Item, Leaf, Part, Situation
+from sqlalchemy import Double, event, insert, select
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+
+from sqlalchemy_vecsearch import HNSW, embedding_column, embedding_of, nearest, nearest_each, recommend
+from tests.db.planted_overloads import qualified_names, without_qualification
+
+EXPECTED = {"concat", "set_config", "current_setting", "count", "to_regclass", "pg_stat_get_xact_numscans", "sum", "+"}
+COMPARISONS = {"=", "<>", "<", "<=", ">", ">="}
+"""Operators that stand without their schema where pg_catalog has the very types of both sides."""
+ONLY_IN_C = {"row_number"}
+"""Window functions, which a role without more rights can not write."""
+
+
+class ExactlyTyped(Situation):
+    """A Select whose own comparisons are of exact types: a String column and a VARCHAR value are not, and the caller's."""
+
+    @property
+    def german(self):
+        return self.source.where(Item.number % 3 == 0)
+
+
+@pytest.fixture
+def sent(engine):
+    """Give the statement of every form, approximate and exact, with its values."""
+    with engine.begin() as connection:
+        situations.fill(connection)
+    found = {}
+
+    def note(connection, cursor, sql, values, context, many):
+        found[sql] = values
+
+    exactly_typed = ExactlyTyped(select(Item.number, Item.lang))
+    with Session(engine) as session:
+        event.listen(session.connection(), "before_cursor_execute", note)
+        for form in FORMS.values():
+            session.execute(form(exactly_typed))
+            session.execute(form(exactly_typed, exact=True))
+    return found
+
+
+@pytest.fixture
+def names(sent):
+    names = set().union(*map(qualified_names, sent)) - ONLY_IN_C
+    assert names >= EXPECTED
+    return names
+
+
+def run(engine, sql, values):
+    with engine.connect() as connection:
+        connection.exec_driver_sql(sql, values).all()
+
+
+def test_no_form_calls_a_planted_overload(planted, engine, sent, names):
+    planted.plant(names | COMPARISONS)
+    for sql, values in sent.items():
+        run(engine, sql, values)
+    assert planted.calls() == {}
+
+
+class Unfiltered(Situation):
+    """A Situation without a comparison of the caller's own."""
+
+    @property
+    def german(self):
+        return select(self.source)
+
+
+class GroupedByText(Unfiltered):
+    """A Situation whose groups are those of a text."""
+
+    def __getitem__(self, name):
+        return Item.title if name == "parent_id" else super().__getitem__(name)
+
+
+GROUPED = ("one of each group", "some of each group", "late interaction")
+COMPARED_AS_ANOTHER = {
+    "a key of text and a number": (Unfiltered(Leaf, Leaf, lambda number: (f"b{number // 60}", number)), FORMS),
+    "a partition key of text": (
+        Unfiltered(Part, Part, lambda number: (number, "en" if number % 3 else "de")),
+        FORMS.keys() - GROUPED,
+    ),
+    "groups of text": (GroupedByText(Item), GROUPED),
+}
+"""pg_catalog compares a VARCHAR as text, and not as a number of double precision what psycopg2 writes into a statement."""
+
+
+class KeyedBase(DeclarativeBase):
+    pass
+
+
+class KeyedByNumber(KeyedBase):
+    __tablename__ = "keyed_by_number"
+    id: Mapped[float] = mapped_column(Double, primary_key=True)
+    embedding: Mapped[list[float]] = embedding_column(2, metric="l2", index=HNSW())
+
+
+class KeyedByText(KeyedBase):
+    __tablename__ = "keyed_by_text"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    embedding: Mapped[list[float]] = embedding_column(2, metric="l2", index=HNSW())
+
+
+def searches_of_keys():
+    """Yield what names a row by its key, and what leaves each row out of its own result."""
+    for entity, key in ((KeyedByNumber, 2.0), (KeyedByText, "2")):
+        for exact in (False, True):
+            yield nearest(entity, entity.embedding, embedding_of(entity, key), k=2, exact=exact, within=9.5)
+            yield nearest_each(entity, entity.embedding, select(entity.id, entity.embedding), k=2, exact=exact)
+            yield recommend(entity, entity.embedding, positive=[key], k=2, exact=exact)
+
+
+def test_no_comparison_of_an_application_s_values_calls_a_planted_overload(planted, engine, make_engine):
+    with engine.begin() as connection:
+        situations.fill(connection)
+        KeyedBase.metadata.create_all(connection)
+        for entity in (KeyedByNumber, KeyedByText):
+            of_text = entity is KeyedByText
+            rows = [{"id": str(place) if of_text else place, "embedding": [place, 1]} for place in range(1, 5)]
+            connection.execute(insert(entity), rows)
+    planted.plant(COMPARISONS)
+    with Session(engine) as session:
+        for situation, names in COMPARED_AS_ANOTHER.values():
+            for name, options in product(sorted(names), ({}, {"exact": True})):
+                session.execute(FORMS[name](situation, **options)).unique().all()
+    for driver in ("psycopg", "psycopg2"):
+        with Session(make_engine(driver)) as session:
+            for statement in searches_of_keys():
+                assert len(session.execute(statement).all()) >= 2
+    assert planted.calls() == {}
+
+
+def test_each_qualification_is_needed(planted, engine, sent, names):
+    planted.plant(names, first=True)
+    assert {name for name in names if not is_needed(planted, engine, sent, name)} == set()
+
+
+def is_needed(planted, engine, sent, name):
+    """Return whether some statement that names it without its schema calls more overloads, or fails for one."""
+    for sql, values in sent.items():
+        if name not in qualified_names(sql):
+            continue
+        start = planted.calls().get(name, 0)
+        run(engine, sql, values)
+        qualified = planted.calls().get(name, 0)
+        try:
+            run(engine, without_qualification(sql, name), values)
+        except DBAPIError as error:
+            if re.search(r"does not exist|column definition list|is not unique", str(error)):
+                return True
+            raise
+        if planted.calls().get(name, 0) - qualified > qualified - start:
+            return True
+    return False

@@ -1,0 +1,121 @@
+"""A search is built when it is compiled, and what differs from search to search is put into what is compiled."""
+
+import pytest
+from form_models import DIALECT, Chunk, Document, sql
+from sqlalchemy import bindparam, select
+from sqlalchemy.sql.visitors import cloned_traverse
+
+from sqlalchemy_vecsearch import nearest, nearest_each, nearest_per_group, recommend
+from sqlalchemy_vecsearch.search.building.deferred import Deferred, Numbers
+
+QUERY = [1.0, 2.0, 3.0]
+
+
+def filtered(lang, k):
+    return nearest(select(Document).where(Document.lang == lang), Document.embedding, QUERY, k=k)
+
+
+def deferred_in(statement):
+    found = statement.selected_columns["distance"].element.table.element
+    assert isinstance(found, Deferred)
+    return found
+
+
+def executed(compiled, statement):
+    """Return the SQL text and the parameters with which a cached statement is executed in place of another."""
+    values = compiled.construct_params(extracted_parameters=statement._generate_cache_key().bindparams)
+    state = compiled._process_parameters_for_postcompile(values)
+    sent = {name: value for name, value in values.items() if name not in state.parameter_expansion}
+    return state.statement, sent
+
+
+def test_what_is_compiled_for_one_search_has_the_numbers_and_values_of_the_next():
+    first, second = filtered("en", 3), filtered("de", 500)
+    key = first._generate_cache_key()
+    assert key.key == second._generate_cache_key().key
+    text, values = executed(first.compile(dialect=DIALECT, cache_key=key), second)
+    wanted = second.compile(dialect=DIALECT, compile_kwargs={"render_postcompile": True})
+    assert text == str(wanted)
+    assert "LIMIT 550" in text
+    assert "LIMIT 3\n" not in text
+    assert values["lang_1"] == "de"
+
+
+def groups(lang, k):
+    source = select(Chunk).where(Chunk.id > len(lang))
+    return nearest_per_group(source, Chunk.embedding, QUERY, by=Chunk.document_id, k=k, per_group=k)
+
+
+def best(lang, k):
+    source = select(Document).where(Document.lang == lang)
+    given = {"positive": [k, QUERY], "negative": [2], "strategy": "best_score"}
+    return recommend(source, Document.embedding, k=k, **given)
+
+
+@pytest.mark.parametrize("form", [groups, best])
+def test_a_composed_search_takes_its_own_numbers_from_what_is_compiled_for_another(form):
+    first, second = form("en", 3), form("de", 50)
+    key = first._generate_cache_key()
+    text, values = executed(first.compile(dialect=DIALECT, cache_key=key), second)
+    wanted = second.compile(dialect=DIALECT, compile_kwargs={"render_postcompile": True})
+    assert text == str(wanted)
+    assert {value["k"] for value in values.values() if isinstance(value, dict) and "k" in value} == {50}
+
+
+def test_building_and_keying_a_search_does_not_build_its_ways():
+    statement = filtered("en", 3)
+    key = statement._generate_cache_key()
+    assert deferred_in(statement)._made is None
+    assert [type(parameter.value).__name__ for parameter in key.bindparams].count("dict") == 1
+    sql(statement)
+    assert deferred_in(statement)._made is not None
+
+
+def test_parameters_that_are_replaced_are_replaced_in_every_way():
+    source = select(Document).where(Document.lang == bindparam("lang", "en"))
+    statement = nearest(source, Document.embedding, QUERY, k=3)
+    sql(statement)  # built before it is copied
+    other = statement.params(lang="de")
+    assert statement.compile(dialect=DIALECT).params["lang"] == "en"
+    assert other.compile(dialect=DIALECT).params["lang"] == "de"
+    assert sql(other) == sql(statement)
+
+
+def test_a_copy_with_parameters_of_its_own_takes_the_numbers_of_the_next_search():
+    copies = [cloned_traverse(filtered("en", k), {}, {}) for k in (3, 500)]
+    keys = [copy._generate_cache_key() for copy in copies]
+    assert keys[0].key == keys[1].key
+    text, _ = executed(copies[0].compile(dialect=DIALECT, cache_key=keys[0]), copies[1])
+    assert text == str(copies[1].compile(dialect=DIALECT, compile_kwargs={"render_postcompile": True}))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        lambda: nearest(Document, Document.embedding, QUERY, k=3, metric="l2", exact=True),
+        lambda: nearest(Document, Document.embedding, QUERY, k=3, strict=True),
+        lambda: nearest(Document, Document.embedding, QUERY, k=3, ef_search=100),
+        lambda: nearest(Document, Document.embedding, QUERY, k=3, max_exact_rows=100),
+        lambda: nearest(select(Document).with_for_update(), Document.embedding, QUERY, k=3),
+        lambda: nearest(Document, Document.bits, QUERY, k=3),
+        lambda: nearest_each(Document, Document.embedding, {1: QUERY}, k=3),
+        lambda: recommend(Document, Document.embedding, positive=[QUERY], k=3),
+    ],
+)
+def test_a_search_of_another_shape_has_another_key(other):
+    search = nearest(Document, Document.embedding, QUERY, k=3)
+    assert other()._generate_cache_key().key != search._generate_cache_key().key
+
+
+def test_a_walk_through_a_statement_meets_what_will_be_compiled():
+    deferred = deferred_in(filtered("en", 3))
+    assert list(deferred.get_children()) == [deferred.built]
+    assert deferred.built is deferred.built
+
+
+def test_numbers_are_literals_of_one_parameter():
+    numbers = Numbers(Numbers.parameter({"few": 2, "many": 40}))
+    statement = select(numbers["few"].label("a"), numbers.double("many").label("b"), numbers["few"].label("c"))
+    assert str(statement.compile(dialect=DIALECT, compile_kwargs={"render_postcompile": True})) == (
+        "SELECT 2 AS a, CAST(40 AS FLOAT(53)) AS b, 2 AS c"
+    )
