@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import select, text
 
-from sqlalchemy_vecsearch.embedding.errors import ReembeddingError, UnknownJobError
+from sqlalchemy_vecsearch.embedding.errors import ReembeddingError, UnknownJobError, WorkTableError
 from sqlalchemy_vecsearch.embedding.job_result import next_step_of
 from sqlalchemy_vecsearch.embedding.journal import known_jobs
-from sqlalchemy_vecsearch.embedding.reembedding import reembedded_columns
+from sqlalchemy_vecsearch.embedding.reembedding import held_columns
 from sqlalchemy_vecsearch.embedding.stale import failed_rows
 from sqlalchemy_vecsearch.embedding.verification.subject import COUNT
 from sqlalchemy_vecsearch.embedding.work_table import written_name
@@ -120,9 +120,32 @@ SELECT i.indisvalid AND i.indisready AND i.indislive AS valid
 
 
 def _progress(connection: Connection, job: Reembedding, schema: str | None) -> JobProgress:
+    try:
+        columns = held_columns(connection, job.job, schema)
+    except (ReembeddingError, WorkTableError) as error:
+        lost: dict[str, Any] = {"live": job.live, "replacement": job.replacement, "problem": str(error)}
+        return JobProgress(**_of_journal(job, schema), **lost, next="Remove the reason that is named.")
+    found = columns.found
+    total = connection.scalar(select(COUNT).select_from(found.table)) or 0
+    pending = connection.scalar(select(COUNT).select_from(found.table).where(found.pending)) or 0
+    failed = failed_rows(connection, found)
+    return JobProgress(
+        **_of_journal(columns.job, schema),
+        live=None if columns.live is None else columns.live.name,
+        replacement=found.column.name,
+        total=total,
+        done=total - pending,
+        pending=pending,
+        failed=failed,
+        **_index(connection, columns),
+        next=next_step_of(columns.job, pending=pending, failed=failed),
+    )
+
+
+def _of_journal(job: Reembedding, schema: str | None) -> dict[str, Any]:  # Any: for keyword arguments
     report: dict[str, Any] = job.verification or {}
     held = {check["name"] for check in report.get("checks", ()) if not (check["passed"] or check["waived"])}
-    common: dict[str, Any] = {
+    return {
         "job": job.job,
         "schema": schema,
         "table": job.table_name,
@@ -134,26 +157,6 @@ def _progress(connection: Connection, job: Reembedding, schema: str | None) -> J
         "failures": tuple(sorted(held)),
         "begun_at": job.begun_at,
     }
-    try:
-        columns = reembedded_columns(connection, job, schema)
-    except ReembeddingError as error:
-        lost: dict[str, Any] = {"live": job.live, "replacement": job.replacement, "problem": str(error)}
-        return JobProgress(**common, **lost, next="Remove the reason that is named.")
-    found = columns.found
-    total = connection.scalar(select(COUNT).select_from(found.table)) or 0
-    pending = connection.scalar(select(COUNT).select_from(found.table).where(found.pending)) or 0
-    failed = failed_rows(connection, found)
-    return JobProgress(
-        **common,
-        live=None if columns.live is None else columns.live.name,
-        replacement=found.column.name,
-        total=total,
-        done=total - pending,
-        pending=pending,
-        failed=failed,
-        **_index(connection, columns),
-        next=next_step_of(job, pending=pending, failed=failed),
-    )
 
 
 def _index(connection: Connection, columns: ReembeddedColumns) -> dict[str, Any]:  # Any: for keyword arguments

@@ -5,22 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import MetaData, Table, select
+
 from sqlalchemy_vecsearch.columns import Embedding
 from sqlalchemy_vecsearch.embedding.catalog_table import add_index, read_table
 from sqlalchemy_vecsearch.embedding.declared import declared_here
 from sqlalchemy_vecsearch.embedding.errors import ReembeddingError
 from sqlalchemy_vecsearch.embedding.journal import find_reembedding
+from sqlalchemy_vecsearch.embedding.work_table import reader_lock, table_exists
 from sqlalchemy_vecsearch.metrics import Metric, Storage, metric_of_operator_class
 from sqlalchemy_vecsearch.provenance import Provenance
 from sqlalchemy_vecsearch.storages import vector_form
 
 if TYPE_CHECKING:
-    from sqlalchemy import Column, Connection, Table
+    from sqlalchemy import Column, Connection
 
     from sqlalchemy_vecsearch.embedding.declared import EmbeddedColumn
     from sqlalchemy_vecsearch.embedding.journal import Reembedding
 
-__all__ = ["ReembeddedColumns", "embedded_column_of", "reembedded_columns"]
+__all__ = ["ReembeddedColumns", "embedded_column_of", "held_columns"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,10 +56,30 @@ def embedded_column_of(connection: Connection, job: str, schema: str | None = No
         UnknownJobError: the journal has no such job.
         ReembeddingError: the table or a column of the job is gone.
     """
-    return reembedded_columns(connection, find_reembedding(connection, job, schema), schema).found
+    return held_columns(connection, job, schema).found
 
 
-def reembedded_columns(connection: Connection, job: Reembedding, schema: str | None) -> ReembeddedColumns:
+def held_columns(connection: Connection, job: str, schema: str | None) -> ReembeddedColumns:
+    """Return both columns of a job by names that stay theirs until the end of the transaction.
+
+    The table is locked as any reader locks it, before the names are read: a swap waits for it.
+
+    Raises:
+        UnknownJobError: the journal has no such job.
+        ReembeddingError: the table or a column of the job is gone.
+    """
+    _hold_names(connection, find_reembedding(connection, job, schema).table_name, schema)
+    return _reembedded_columns(connection, find_reembedding(connection, job, schema), schema)
+
+
+def _hold_names(connection: Connection, table_name: str, schema: str | None) -> None:
+    """Lock a table, where it is there, against an exchange of the names of its columns until the transaction ends."""
+    named = Table(table_name, MetaData(), schema=schema)
+    if table_exists(connection, named):
+        connection.execute(select(reader_lock(named)))
+
+
+def _reembedded_columns(connection: Connection, job: Reembedding, schema: str | None) -> ReembeddedColumns:
     """Return both columns of a job on its table, as the catalog has it.
 
     Raises:

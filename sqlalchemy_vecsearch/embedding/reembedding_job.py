@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Event
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from sqlalchemy import select, text
-from sqlalchemy.exc import DBAPIError
 
 from sqlalchemy_vecsearch.embedding.embedders import embedder_of
-from sqlalchemy_vecsearch.embedding.errors import ColumnSwitchedError
 from sqlalchemy_vecsearch.embedding.job_result import JobResult, next_step_of, refreshed_together
 from sqlalchemy_vecsearch.embedding.journal import find_reembedding
 from sqlalchemy_vecsearch.embedding.journal_moves import Move, keep_report, make
-from sqlalchemy_vecsearch.embedding.reembedding import reembedded_columns
+from sqlalchemy_vecsearch.embedding.reembedding import held_columns
 from sqlalchemy_vecsearch.embedding.refreshing import refresh
 from sqlalchemy_vecsearch.embedding.stale import failed_rows
 from sqlalchemy_vecsearch.embedding.verification.subject import COUNT, Subject
@@ -84,25 +83,16 @@ def work_on_job(
     columns = runner.look()
     if columns.job.paused or columns.job.state == "finished":
         return runner.result()
-    runner.fill(columns)
     report: Report | None = None
-    if runner.fills_only(columns):
-        return runner.followed() if follow and not runner.ended else runner.result()
-    index = columns.job.index_definition if where is None else None
-    if index is not None:
-        build(engine, columns.job, schema)
-        runner.fill(columns)  # what was written during the build
-    if not runner.ended:
-        assert columns.live is not None, "it is there until the job is finished"
-        subject = Subject(
-            found=columns.found,
-            live=columns.live,
-            index=None if index is None else index["name"],
-            index_where=None if index is None or not index.get("where") else text(index["where"]),
-            where=None if where is None else text(where),
-        )
-        report = runner.verify(columns, subject, verification, told)
-    goes_on = follow and not runner.ended and report is not None and report.passed
+    with runner.ended_by_switch_of(columns):
+        runner.fill(columns)
+        if not runner.fills_only(columns):
+            index = columns.job.index_definition if where is None else None
+            if index is not None:
+                build(engine, columns.job, schema)
+                runner.fill(columns)  # what was written during the build
+            report = runner.verify(columns, index, verification, told)
+    goes_on = follow and not stop.is_set() and (report is None or report.passed)
     return runner.followed(report) if goes_on else runner.result(report)
 
 
@@ -146,15 +136,29 @@ class _Runner:
         """Say to a worker that it ends after its batch."""
         return self.ended
 
-    def renamed(self) -> bool:
-        """Say whether the columns have exchanged their names."""
+    @contextmanager
+    def ended_by_switch_of(self, columns: ReembeddedColumns) -> Iterator[None]:
+        """Interrupt the run, rather than fail, where the columns exchange their names under it.
+
+        Whatever fails then fails for that: a name leads to the other column, or to none, as the former column need not
+        have columns of provenance that the names of the new one would lead to.
+        """
+        try:
+            yield
+        except Exception:
+            if not self.switched(columns):
+                raise
+            self.interrupted.set()  # what was not written is pending under the name that the column has now
+
+    def switched(self, columns: ReembeddedColumns) -> bool:
+        """Say whether the columns have exchanged their names since they were read."""
         with self.engine.connect() as connection:
-            return find_reembedding(connection, self.job, self.schema).renamed
+            return find_reembedding(connection, self.job, self.schema).renamed != columns.job.renamed
 
     def look(self) -> ReembeddedColumns:
         """Read what the journal and the catalog say now."""
         with self.engine.connect() as connection:
-            return reembedded_columns(connection, find_reembedding(connection, self.job, self.schema), self.schema)
+            return held_columns(connection, self.job, self.schema)
 
     def fill(self, columns: ReembeddedColumns) -> None:
         """Embed the pending rows of the new column, in passes that each end when their backlog is worked off.
@@ -203,33 +207,42 @@ class _Runner:
             return seconds
 
         limits = {**self.limits, "throttle": heed_journal, "progress": progress}
-        try:
+        with self.ended_by_switch_of(columns):
             done = refresh(self.engine, columns.found.column, where=self.where, follow=follow, stop=stop, **limits)
-        except (ColumnSwitchedError, DBAPIError):
-            # the former column need not have columns of provenance that the names of the new one would lead to
-            if self.renamed() == begun.renamed:
-                raise
-            self.interrupted.set()  # what was not written is pending under the name that the column has now
-            return
-        self.done = done if self.done is None else refreshed_together(self.done, done)
+            self.done = done if self.done is None else refreshed_together(self.done, done)
 
     def fills_only(self, columns: ReembeddedColumns) -> bool:
         """Say whether the run is over when the rows are embedded, or as many of them as it may."""
         if self.ended or columns.job.state == "swapped":
             return True
-        pending, failed = self.count(columns)
+        _, pending, failed = self.count()
         return pending > failed and self.has_budget
 
-    def count(self, columns: ReembeddedColumns) -> tuple[int, int]:
-        """Return how many rows are pending, and how many of them were refused."""
-        found, where = columns.found, None if self.where is None else text(self.where)
-        pending = select(COUNT).select_from(found.table).where(found.pending)
-        with self.engine.connect() as connection:
+    def count(self) -> tuple[ReembeddedColumns, int, int]:
+        """Return the columns as they are, how many rows are pending, and how many of them were refused."""
+        where = None if self.where is None else text(self.where)
+        in_transaction = self.engine.execution_options(isolation_level="READ COMMITTED")
+        with in_transaction.connect() as connection:
+            columns = held_columns(connection, self.job, self.schema)
+            found = columns.found
+            pending = select(COUNT).select_from(found.table).where(found.pending)
             counted = connection.scalar(pending if where is None else pending.where(where)) or 0
-            return counted, failed_rows(connection, found, where)
+            return columns, counted, failed_rows(connection, found, where)
 
-    def verify(self, columns: ReembeddedColumns, subject: Subject, wish: Verification, told: Progress) -> Report | None:
-        """Return the report, None where the run was told to end before it."""
+    def verify(
+        self, columns: ReembeddedColumns, index: dict[str, Any] | None, wish: Verification, told: Progress
+    ) -> Report | None:
+        """Return the report, None where the run was told to end before it, or what it measured has changed places."""
+        if self.ended:
+            return None
+        assert columns.live is not None, "it is there until the job is finished"
+        subject = Subject(
+            found=columns.found,
+            live=columns.live,
+            index=None if index is None else index["name"],
+            index_where=None if index is None or not index.get("where") else text(index["where"]),
+            where=None if self.where is None else text(self.where),
+        )
 
         def told_unless_stopped(title: str, done: int, total: int) -> None:
             if self.stop.is_set():
@@ -240,6 +253,9 @@ class _Runner:
         try:
             report = verified(self.engine, columns, subject, embedder, wish, told=told_unless_stopped)
         except _ToldToEnd:
+            return None
+        if self.switched(columns):
+            self.interrupted.set()
             return None
         if self.where is None:
             self._note(report)
@@ -266,8 +282,7 @@ class _Runner:
 
     def result(self, report: Report | None = None) -> JobResult:
         """Return how far the job is."""
-        columns = self.look()
-        pending, failed = self.count(columns)
+        columns, pending, failed = self.count()
         return JobResult(
             job=self.job,
             state=columns.job.state,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import MetaData, any_, cast, false, func, or_, select
+from sqlalchemy import MetaData, any_, cast, func, or_, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from sqlalchemy_vecsearch.embedding.comparing import compared
 from sqlalchemy_vecsearch.embedding.errors import ColumnSwitchedError
 from sqlalchemy_vecsearch.embedding.journal import journal_table
-from sqlalchemy_vecsearch.embedding.work_table import written_name
+from sqlalchemy_vecsearch.embedding.work_table import reader_lock, written_name
 from sqlalchemy_vecsearch.provenance import CATALOG_TEXT
 
 if TYPE_CHECKING:
@@ -31,9 +31,8 @@ def refuse_switched(connection: Connection, found: EmbeddedColumn) -> None:
         ColumnSwitchedError: the columns have exchanged their names since the worker, or its models, were written.
     """
     journal = journal_table(MetaData(), found.table.schema)
-    locks = select(1).select_from(found.table).where(false()).exists()
     there = func.pg_catalog.to_regclass(written_name(connection, journal)).is_not(None)
-    if not connection.execute(select(there, locks)).one()[0]:
+    if not connection.execute(select(there, reader_lock(found.table))).one()[0]:
         return
     columns, name = journal.c, found.column.name
     exchanged = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import BigInteger, Column, DateTime, Integer, MetaData, String, Table, Text, func, select, text
+from sqlalchemy import BigInteger, Column, DateTime, Integer, MetaData, String, Table, Text, false, func, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.schema import CreateTable, ExecutableDDLElement, SetColumnComment
@@ -13,13 +13,14 @@ from sqlalchemy_vecsearch.embedding.errors import WorkTableError
 from sqlalchemy_vecsearch.quoting import qualified_name
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import ColumnElement, Connection
 
 __all__ = [
     "create_missing_tables",
     "creation_of",
     "is_work_table",
     "model_table",
+    "reader_lock",
     "table_exists",
     "work_table",
     "written_name",
@@ -132,6 +133,11 @@ def creation_of(table: Table, *, if_not_exists: bool = False) -> list[Executable
 def _table(name: str, metadata: MetaData, schema: str | None, columns: Any) -> Table:  # a function of no arguments
     key = name if schema is None else f"{schema}.{name}"
     return metadata.tables[key] if key in metadata.tables else Table(name, metadata, *columns(), schema=schema)
+
+
+def reader_lock(table: Table) -> ColumnElement[bool]:
+    """Return an expression that locks a table, as any reader of it does, to the end of the transaction."""
+    return select(1).select_from(table).where(false()).exists()
 
 
 def written_name(connection: Connection, table: Table) -> str:
