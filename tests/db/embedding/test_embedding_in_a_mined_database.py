@@ -11,9 +11,8 @@ from sqlalchemy.orm import Session
 from sqlalchemy_vecsearch import active, embedder, refresh
 from sqlalchemy_vecsearch.embedding.embedders import embedder_for
 from sqlalchemy_vecsearch.embedding.jobs import jobs_now
-from sqlalchemy_vecsearch.embedding.journal import find_reembedding
 from sqlalchemy_vecsearch.embedding.journal_moves import Move, make, pause
-from sqlalchemy_vecsearch.embedding.reembedding import reembedded_columns
+from sqlalchemy_vecsearch.embedding.reembedding import held_columns
 from sqlalchemy_vecsearch.embedding.verification.rows import measured_rows, measured_sample
 from sqlalchemy_vecsearch.embedding.verification.subject import Subject
 from tests.db.embedding.embedded_models import digits
@@ -49,7 +48,7 @@ def job_done(safe, mines):
     mines.lay()
     yield
     with mines.engine.connect() as connection:
-        columns = reembedded_columns(connection, find_reembedding(connection, JOB, None), None)
+        columns = held_columns(connection, JOB, None)
     subject = Subject(found=columns.found, live=columns.live, where=columns.found.column.is_not(None))
     assert refresh(mines.engine, columns.found.column).written == 20
     with mines.engine.connect() as connection:
