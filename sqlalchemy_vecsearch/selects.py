@@ -105,9 +105,11 @@ def mapped_attribute(element: Any) -> Any:  # Any: an attribute or a column, whi
 
     ``cast(Document.embedding, VECTOR(16))`` holds the column of the attribute, with what SQLAlchemy has noted on it.
     """
+    if isinstance(element, QueryableAttribute):
+        return element
     noted = getattr(element, "_annotations", {})
     entity, key = noted.get("parententity"), noted.get("proxy_key")
-    if isinstance(element, QueryableAttribute) or entity is None or key is None:
+    if entity is None or key is None:
         return element
     return getattr(entity.entity, key, element)
 

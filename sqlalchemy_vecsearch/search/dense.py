@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy_vecsearch.search.building.arms import arms_of
 from sqlalchemy_vecsearch.search.building.column import refuse_foreign, searched_column
@@ -14,11 +14,11 @@ from sqlalchemy_vecsearch.search.building.scan import Effort, checked_effort
 from sqlalchemy_vecsearch.search.distance import similarity_of
 
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement, FromClause
+    from sqlalchemy import BindParameter, ColumnElement, FromClause
 
     from sqlalchemy_vecsearch.metrics import Metric
     from sqlalchemy_vecsearch.search.building.column import SearchedColumn
-    from sqlalchemy_vecsearch.search.building.legs import Leg
+    from sqlalchemy_vecsearch.search.building.legs import Leg, LegForm
     from sqlalchemy_vecsearch.search.building.query_vector import Query
     from sqlalchemy_vecsearch.search.building.row_keys import RowKeys
     from sqlalchemy_vecsearch.search.building.subselects import Selected
@@ -57,17 +57,34 @@ class DenseLeg:
         """Leave a stored row that is the query out of all legs."""
         return exclusions(self.query, self.vector, self.searched)[:1]
 
-    def limited(self, statement: Statement, keys: RowKeys, count: int) -> Selected:  # noqa: ARG002  # finds its own
+    @property
+    def form(self) -> LegForm:
+        """How its rows are selected."""
+        return _NEAREST
+
+    def parts(self, statement: Statement, keys: RowKeys, count: int) -> tuple[Any, ...]:  # noqa: ARG002  # finds its own
         """Return the nearest rows, by the index."""
         refuse_foreign(statement, self.searched)
         own = statement.where(*exclusions(self.query, self.vector, self.searched)[1:])
         search = Search(own, self.searched, self.vector, count)
         score = similarity_of(search.distance, self.searched).label("score")
-        return arms_of(search, self.effort, count, score, exact=self.exact).rows
+        return (arms_of(search, self.effort, count, score, exact=self.exact).rows,)
+
+
+@dataclass(frozen=True, slots=True)
+class _Nearest:
+    """The nearest rows."""
+
+    def limited(self, statement: Statement, keys: RowKeys, pool: BindParameter[int], rows: Selected) -> Selected:  # noqa: ARG002  # a search of its own
+        """Return the select of them, which is there."""
+        return rows
 
     def ranking(self, rows: FromClause) -> ColumnElement[Any]:
         """Rank by distance, sorted for real."""
         return unindexed(rows.c.distance)
+
+
+_NEAREST: Final = _Nearest()
 
 
 def dense(

@@ -13,11 +13,20 @@ from sqlalchemy.sql.functions import Function
 from sqlalchemy_vecsearch.errors import SearchError
 from sqlalchemy_vecsearch.mixins import fulltext_of
 from sqlalchemy_vecsearch.search.building.column import own_column
-from sqlalchemy_vecsearch.search.building.leg_texts import TextLeg, bound_text, checked_text, text_column
+from sqlalchemy_vecsearch.search.building.leg_texts import (
+    RankedByScore,
+    TextLeg,
+    as_text,
+    checked_text,
+    sent_text,
+    text_column,
+)
 from sqlalchemy_vecsearch.selects import only_columns
 
 if TYPE_CHECKING:
-    from sqlalchemy_vecsearch.search.building.legs import Leg
+    from sqlalchemy import BindParameter
+
+    from sqlalchemy_vecsearch.search.building.legs import Leg, LegForm
     from sqlalchemy_vecsearch.search.building.row_keys import RowKeys
     from sqlalchemy_vecsearch.selects import Statement
 
@@ -36,14 +45,32 @@ class FullTextLeg(TextLeg):
 
     language: str
 
-    def limited(self, statement: Statement, keys: RowKeys, count: int) -> Statement:
-        """Return the matching rows of the highest rank; the index on the column finds the matching ones."""
+    @property
+    def form(self) -> LegForm:
+        """How its rows are selected."""
+        return _MATCHING
+
+    def parts(self, statement: Statement, keys: RowKeys, count: int) -> tuple[Any, ...]:  # noqa: ARG002  # as the form
+        """Return the column, and the parameters of its language and of the text."""
         column, _ = own_column(statement, self.element, "column")
-        language = cast(literal(self.language, REGCONFIG), REGCONFIG)
-        words = Function(_TO_QUERY, language, bound_text(_LINES.sub(" ", self.text)), type_=TSQUERY)
+        return column, literal(self.language, REGCONFIG), sent_text(_LINES.sub(" ", self.text))
+
+
+@dataclass(frozen=True, slots=True)
+class _Matching(RankedByScore):
+    """The matching rows of the highest rank; the index on the column finds the matching ones."""
+
+    def limited(
+        self, statement: Statement, keys: RowKeys, pool: BindParameter[int], column: Any, language: Any, text: Any
+    ) -> Statement:
+        """Return the select of them."""
+        words = Function(_TO_QUERY, cast(language, REGCONFIG), as_text(text), type_=TSQUERY)
         score = cast(func.pg_catalog.ts_rank(column, words), Float(53)).label("score")
         found = only_columns(statement, *keys.labelled, score).where(column.op("@@")(words))
-        return found.order_by(score.desc(), *keys.labelled).limit(count)
+        return found.order_by(score.desc(), *keys.labelled).limit(pool)
+
+
+_MATCHING: Final = _Matching()
 
 
 def fulltext(column: Any, text: str, *, language: str | None = None, name: str = "fulltext") -> Leg:

@@ -2,30 +2,41 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
-from sqlalchemy import BigInteger, Float, cast, func, null, select, union_all
+from sqlalchemy import BigInteger, cast, func, null, select, union_all
 
 from sqlalchemy_vecsearch.errors import SearchError
 from sqlalchemy_vecsearch.names import IDENTIFIER_BYTES
 from sqlalchemy_vecsearch.search.building.checks import require_count
-from sqlalchemy_vecsearch.search.building.fusion import RRF, Fusion, Weighted, require_known_legs
+from sqlalchemy_vecsearch.search.building.deferred import DOUBLE, Deferred, Numbers
+from sqlalchemy_vecsearch.search.building.fusion import (
+    RRF,
+    Fusion,
+    Weighted,
+    numbers_of,
+    part_of_score,
+    require_known_legs,
+)
 from sqlalchemy_vecsearch.search.building.partition_keys import conditions_on_partition_keys
 from sqlalchemy_vecsearch.search.building.refusals import refuse_offset
-from sqlalchemy_vecsearch.search.building.row_keys import row_keys
-from sqlalchemy_vecsearch.search.building.subselects import inline, materialized
+from sqlalchemy_vecsearch.search.building.row_keys import RowKeys, row_keys
+from sqlalchemy_vecsearch.search.building.subselects import column_of, inline, materialized
 from sqlalchemy_vecsearch.search.dense import DenseLeg
 from sqlalchemy_vecsearch.search.fulltext import FullTextLeg
 from sqlalchemy_vecsearch.search.trigram import TrigramLeg
-from sqlalchemy_vecsearch.selects import as_select, tie_breaks, without_filter
+from sqlalchemy_vecsearch.selects import as_clause, as_select, tie_breaks, without_filter
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from sqlalchemy import FromClause, Select
+    from sqlalchemy.types import TypeEngine
 
-    from sqlalchemy_vecsearch.search.building.legs import Leg
-    from sqlalchemy_vecsearch.search.building.row_keys import RowKeys
+    from sqlalchemy_vecsearch.search.building.legs import Leg, LegForm
+    from sqlalchemy_vecsearch.search.building.subselects import Selected
     from sqlalchemy_vecsearch.selects import Statement
 
 __all__ = ["hybrid"]
@@ -37,6 +48,7 @@ _D = TypeVar("_D")
 
 _POOL: Final = 5
 _SMALLEST_POOL: Final = 50
+_RANK: Final = BigInteger()
 
 
 # A row holds the caller's columns, the score, and the ranks and scores of the legs. Python can not say that of any
@@ -152,49 +164,71 @@ def hybrid(
     refuse_offset(statement)
     statement = statement.where(*(condition for leg in legs for condition in leg.shared_conditions()))
     keys = row_keys(statement, legs[0])
-    fused = _fused(_arms(statement, keys, legs, fusion, count), keys, legs, int(k))
-    columns = [fused.c.score, *(fused.c[name] for leg in legs for name in _columns_of(leg))]
-    pruned = conditions_on_partition_keys(statement, legs[0].table)
-    outer = without_filter(statement).where(*pruned, *keys.matching(fused)).add_columns(*columns)
-    order = (fused.c.score.desc(), *tie_breaks(statement), *(fused.c[name] for name in keys.names))
-    return outer.order_by(*order)
+    fused, added = _fused(statement, keys, legs, fusion, count, int(k))
+    score, *_ = columns = [column_of(fused, name, type_) for name, type_ in added]
+    own = (column_of(fused, name, type_) for name, type_ in keys.typed)
+    criteria = (*conditions_on_partition_keys(statement, legs[0].table), *keys.matching(fused))
+    return without_filter(statement, criteria, *columns, order=(score.desc(), *tie_breaks(statement), *own))
 
 
-def _arms(statement: Statement, keys: RowKeys, legs: Sequence[Leg], fusion: Fusion, count: int) -> list[Statement]:
-    """Return for each leg its rows, with what they add to the score and the columns of all legs."""
-    arms: list[Statement] = []
-    for leg in legs:
-        limited = materialized(leg.limited(statement, keys, count), leg.name)
-        own = [limited.c[name] for name in keys.names]
-        rank = func.pg_catalog.row_number(type_=BigInteger).over(order_by=(leg.ranking(limited), *own)).label("rank")
-        ranked = inline(select(*own, limited.c.score, rank), f"ranked_{leg.name}")
-        columns: list[Any] = [ranked.c[name] for name in keys.names]
-        columns.append(fusion.part(leg.name, ranked).label("part"))
-        for each in legs:
-            rank_name, score_name = _columns_of(each)
-            mine = each is leg
-            columns.append((ranked.c.rank if mine else cast(null(), BigInteger)).label(rank_name))
-            columns.append((ranked.c.score if mine else cast(null(), Float(53))).label(score_name))
-        arms.append(select(*columns))
-    return arms
+def _fused(
+    statement: Statement, keys: RowKeys, legs: Sequence[Leg], fusion: Fusion, count: int, k: int
+) -> tuple[FromClause, list[tuple[str, TypeEngine[Any]]]]:
+    """Return the best rows of all legs together, and what they have besides their keys: the score is the first."""
+    names = [leg.name for leg in legs]
+    of_legs = [leg.parts(statement, keys, count) for leg in legs]
+    forms = tuple((leg.name, leg.form, len(parts)) for leg, parts in zip(legs, of_legs, strict=True))
+    form = _Fused(forms, type(fusion), tuple(nullable for _, nullable in keys.columns))
+    numbers = Numbers.parameter({"k": k, "pool": count, **numbers_of(fusion, names)})
+    parts = [numbers, statement, *(as_clause(key) for key, _ in keys.columns), *chain.from_iterable(of_legs)]
+    added = [("score", DOUBLE), *chain.from_iterable(map(_columns_of, names))]
+    return materialized(Deferred(form, parts, [*keys.typed, *added]), "fused"), added
 
 
-def _fused(arms: list[Statement], keys: RowKeys, legs: Sequence[Leg], k: int) -> FromClause:
-    """Return the best rows of all legs together; each leg has a row at most once."""
-    every = inline(union_all(*arms), "every_leg")
-    own = [every.c[name] for name in keys.names]
-    best = [
-        func.pg_catalog.max(every.c[name], type_=every.c[name].type).label(name)
-        for leg in legs
-        for name in _columns_of(leg)
-    ]
-    score = func.pg_catalog.sum(every.c.part, type_=Float(53)).label("score")
-    fused = select(*own, score, *best).group_by(*own).order_by(score.desc(), *own).limit(k)
-    return materialized(fused, "fused")
+@dataclass(frozen=True, slots=True)
+class _Fused:
+    """How the best rows of all legs together are found.
+
+    ``legs`` are their names, their forms, and how many parts each has; ``nullable`` says of each key whether it can be
+    NULL.
+    """
+
+    legs: tuple[tuple[str, LegForm, int], ...]
+    fusion: type[Fusion]
+    nullable: tuple[bool, ...]
+
+    def __call__(self, given: Any, statement: Any, *others: Any) -> Selected:
+        """Return the SELECT of them; each leg has a row at most once."""
+        numbers, count = Numbers(given), len(self.nullable)
+        keys = RowKeys(tuple(zip(others[:count], self.nullable, strict=True)))
+        every = inline(union_all(*self._arms(statement, keys, numbers, iter(others[count:]))), "every_leg")
+        own = [every.c[name] for name in keys.names]
+        best = [
+            func.pg_catalog.max(every.c[name], type_=type_).label(name)
+            for leg, _, _ in self.legs
+            for name, type_ in _columns_of(leg)
+        ]
+        score = func.pg_catalog.sum(every.c.part, type_=DOUBLE).label("score")
+        return select(*own, score, *best).group_by(*own).order_by(score.desc(), *own).limit(numbers.bound("k"))
+
+    def _arms(self, statement: Statement, keys: RowKeys, numbers: Numbers, parts: Iterator[Any]) -> Iterator[Statement]:
+        """Yield for each leg its rows, with what they add to the score and the columns of all legs."""
+        for place, (name, form, count) in enumerate(self.legs):
+            limited = materialized(form.limited(statement, keys, numbers.bound("pool"), *islice(parts, count)), name)
+            own = [limited.c[key] for key in keys.names]
+            rank = func.pg_catalog.row_number(type_=BigInteger).over(order_by=(form.ranking(limited), *own))
+            ranked = inline(select(*own, limited.c.score, rank.label("rank")), f"ranked_{name}")
+            columns: list[Any] = [ranked.c[key] for key in keys.names]
+            columns.append(part_of_score(self.fusion, numbers, place, ranked).label("part"))
+            for each, _, _ in self.legs:
+                for column, (label, type_) in zip(("rank", "score"), _columns_of(each), strict=True):
+                    value = ranked.c[column] if each == name else cast(null(), type_)
+                    columns.append(value.label(label))
+            yield select(*columns)
 
 
-def _columns_of(leg: Leg) -> tuple[str, str]:
-    return f"{leg.name}_rank", f"{leg.name}_score"
+def _columns_of(name: str) -> tuple[tuple[str, TypeEngine[Any]], tuple[str, TypeEngine[Any]]]:
+    return (f"{name}_rank", _RANK), (f"{name}_score", DOUBLE)
 
 
 def _require_legs(legs: Sequence[Leg]) -> None:

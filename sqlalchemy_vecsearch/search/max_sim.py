@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Float, func, literal_column, select, true, union_all
+from sqlalchemy import Float, Integer, func, literal_column, select, true, union_all
 
 from sqlalchemy_vecsearch.errors import SearchError
 from sqlalchemy_vecsearch.expressions import distance_between
+from sqlalchemy_vecsearch.search.building.arms import arms_of
 from sqlalchemy_vecsearch.search.building.checks import require_count
-from sqlalchemy_vecsearch.search.building.column import own_column
+from sqlalchemy_vecsearch.search.building.column import SearchedColumn, own_column
 from sqlalchemy_vecsearch.search.building.comparing import equal
-from sqlalchemy_vecsearch.search.building.laterals import found_for_each, vector_rows
+from sqlalchemy_vecsearch.search.building.deferred import DOUBLE, Deferred, Numbers
+from sqlalchemy_vecsearch.search.building.laterals import rows_for_each, rows_of_vectors, sent_vectors
 from sqlalchemy_vecsearch.search.building.refusals import refuse_lock
-from sqlalchemy_vecsearch.search.building.request import Search, prepared, restricted
+from sqlalchemy_vecsearch.search.building.request import Search, prepared, restricted, search_of_parts
 from sqlalchemy_vecsearch.search.building.scan import checked_effort
-from sqlalchemy_vecsearch.search.building.subselects import count_rows, inline, lateral, materialized, shared
-from sqlalchemy_vecsearch.search.building.table_statistics import either_or, may_be_read_whole
+from sqlalchemy_vecsearch.search.building.subselects import column_of, count_rows, inline, lateral, materialized, shared
+from sqlalchemy_vecsearch.search.building.table_statistics import either_or, rows_of
 from sqlalchemy_vecsearch.search.building.typing import gives_score
 from sqlalchemy_vecsearch.search.distance import similarity_of
-from sqlalchemy_vecsearch.selects import only_columns
+from sqlalchemy_vecsearch.selects import as_clause, only_columns, stored_element
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,13 +30,15 @@ if TYPE_CHECKING:
     from sqlalchemy import CTE, ColumnElement, FromClause
 
     from sqlalchemy_vecsearch.metrics import Metric
+    from sqlalchemy_vecsearch.search.building.column import Declared
     from sqlalchemy_vecsearch.search.building.query_vector import Query
-    from sqlalchemy_vecsearch.search.building.table_statistics import Conditions
+    from sqlalchemy_vecsearch.search.building.subselects import Selected
     from sqlalchemy_vecsearch.selects import Statement
 
 __all__ = ["max_sim"]
 
 
+_POSITION: Final = Integer()
 _CANDIDATES: Final = 8
 _FEWEST_CANDIDATES: Final = 80
 """A document is missed when none of its rows is a candidate: on 30,000 docstrings of 4,500 files the ten best files had
@@ -113,33 +117,63 @@ def max_sim(
         "Join the documents to its result, and lock them there.",
     )
     group, nullable = own_column(statement, by, "by")
-    given = vector_rows(vectors, searched)
-    queries = shared(select(given.c.vector, given.c.position).where(given.c.vector.is_not(None)), "queries")
-    search = Search(statement, searched, queries.c.vector, count)
+    queries = _queries(vectors, searched)
+    search = Search(statement, searched, column_of(queries, "vector", searched.type), count)
     search = restricted(search, group.is_not(None)) if nullable else search
     effort = checked_effort(ef_search, probes, max_scan_tuples, max_exact_rows)
-    if exact:
-        best = materialized(_scored(search, group, queries, "every").limit(int(k)), "best")
-    else:
-        found = found_for_each(search, queries, effort, columns=(group.label("of_group"),)).rows
-        whole = may_be_read_whole(search.table, effort.max_exact_rows)
-        best = _best(search, group, queries, found, int(k), whole)
+    numbers = {"k": int(k), "max_exact_rows": effort.max_exact_rows or 0}
+    parts = [Numbers.parameter(numbers), search.statement, as_clause(searched.element), group, queries]
+    if not exact:
+        parts.append(arms_of(search, effort, count, group.label("of_group"), outer=queries).rows)
+    form = _Best(declared=searched.declared, exact=exact, bounded=effort.max_exact_rows is not None)
+    best = materialized(Deferred(form, parts, [("of_group", group.type), ("score", DOUBLE)]), "best")
+    document, score = column_of(best, "of_group", group.type), column_of(best, "score", DOUBLE)
     name = getattr(by, "key", None) or "document"
-    document = best.c.of_group.label(name)
-    return select(document, best.c.score).order_by(best.c.score.desc(), best.c.of_group)
+    return select(document.label(name), score).order_by(score.desc(), document)
 
 
-def _best(
-    search: Search, group: ColumnElement[Any], queries: FromClause, found: FromClause, k: int, whole: Conditions
-) -> CTE:
-    """Return the best documents: those of the rows that are found, or all of them where these are too few."""
-    documents = materialized(select(found.c.of_group).distinct(), "documents")
-    enough = select(count_rows()).select_from(documents).scalar_subquery() >= k
-    of_found = (either_or(enough, whole), equal(group, documents.c.of_group))
-    near = inline(_scored(search, group, queries, "near", *of_found).limit(k), "near")
-    rest = inline(_scored(search, group, queries, "other", ~enough, *whole), "rest")
-    either = inline(union_all(near.select(), rest.select()), "either")
-    return materialized(either.select().limit(k), "best")
+def _queries(vectors: Sequence[Query], searched: SearchedColumn) -> CTE:
+    """Return the rows ``(vector, position)`` of the query's vectors."""
+    parts = [as_clause(searched.element), *sent_vectors(vectors, searched)]
+    named = [("vector", searched.type), ("position", _POSITION)]
+    return shared(Deferred(_Queries(searched.declared), parts, named), "queries")
+
+
+@dataclass(frozen=True, slots=True)
+class _Queries:
+    """How the query's vectors become rows."""
+
+    declared: Declared
+
+    def __call__(self, element: Any, *vectors: Any) -> Selected:
+        """Return the SELECT of them."""
+        given = rows_of_vectors(vectors, SearchedColumn(element, stored_element(element), self.declared))
+        return select(given.c.vector, given.c.position).where(given.c.vector.is_not(None))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Best:
+    """How the best documents are found: among the rows that are near, or all of them where these are too few."""
+
+    declared: Declared
+    exact: bool
+    bounded: bool
+
+    def __call__(self, given: Any, statement: Any, element: Any, group: Any, queries: Any, *near: Any) -> Selected:
+        """Return the SELECT of them with their scores."""
+        search, numbers = search_of_parts(self.declared, statement, element, queries.c.vector), Numbers(given)
+        if self.exact:
+            return _scored(search, group, queries, "every").limit(numbers.bound("k"))
+        (rows,) = near
+        found = materialized(rows_for_each(queries, rows, search.searched), "found")
+        documents = materialized(select(found.c.of_group).distinct(), "documents")
+        enough = select(count_rows()).select_from(documents).scalar_subquery() >= numbers.bound("k")
+        whole = (rows_of(search.table) <= numbers.double("max_exact_rows"),) if self.bounded else ()
+        of_found = (either_or(enough, whole), equal(group, documents.c.of_group))
+        best = inline(_scored(search, group, queries, "near", *of_found).limit(numbers.bound("k")), "near")
+        rest = inline(_scored(search, group, queries, "other", ~enough, *whole), "rest")
+        either = inline(union_all(best.select(), rest.select()), "either")
+        return either.select().limit(numbers.bound("k"))
 
 
 def _scored(search: Search, group: ColumnElement[Any], queries: FromClause, name: str, *conditions: Any) -> Statement:

@@ -2,33 +2,39 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Float, and_, any_, case, func, or_, select
+from sqlalchemy import Float, Table, and_, any_, case, func, inspect, not_, or_, select
 from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.orm import QueryableAttribute, aliased
 
 from sqlalchemy_vecsearch.errors import SearchError
+from sqlalchemy_vecsearch.search.building.arms import arms_of
 from sqlalchemy_vecsearch.search.building.checks import require_count, require_distance
+from sqlalchemy_vecsearch.search.building.column import SearchedColumn
 from sqlalchemy_vecsearch.search.building.comparing import equal, equal_to_any, greater, is_within
-from sqlalchemy_vecsearch.search.building.laterals import found_for_each
+from sqlalchemy_vecsearch.search.building.deferred import DOUBLE, Deferred, Numbers
+from sqlalchemy_vecsearch.search.building.laterals import rows_for_each
 from sqlalchemy_vecsearch.search.building.partition_keys import conditions_on_partition_keys, repeated_for
 from sqlalchemy_vecsearch.search.building.refusals import refuse_loaders, refuse_lock
 from sqlalchemy_vecsearch.search.building.request import Search, prepared
-from sqlalchemy_vecsearch.search.building.row_keys import entity_key, row_keys
+from sqlalchemy_vecsearch.search.building.row_keys import entity_key, mapped_key, row_keys
 from sqlalchemy_vecsearch.search.building.scan import checked_effort
-from sqlalchemy_vecsearch.search.building.subselects import inline, materialized, shared
+from sqlalchemy_vecsearch.search.building.subselects import column_of, inline, materialized, shared
 from sqlalchemy_vecsearch.search.building.typing import gives_pairs
-from sqlalchemy_vecsearch.selects import only_columns, reads_one_entity
+from sqlalchemy_vecsearch.selects import as_clause, only_columns, reads_one_entity, stored_element
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import CTE, ColumnElement, FromClause
+    from sqlalchemy import ColumnElement, FromClause
 
     from sqlalchemy_vecsearch.metrics import Metric
-    from sqlalchemy_vecsearch.search.building.column import SearchedColumn
-    from sqlalchemy_vecsearch.search.building.row_keys import RowKeys
+    from sqlalchemy_vecsearch.search.building.column import Declared
+    from sqlalchemy_vecsearch.search.building.scan import Effort
+    from sqlalchemy_vecsearch.search.building.subselects import Selected
+    from sqlalchemy_vecsearch.selects import Statement
 
 __all__ = ["similar_pairs"]
 
@@ -100,42 +106,75 @@ def similar_pairs(
         aliases,
         "Add options to the result, for the aliases that its column_descriptions name as entities.",
     )
-    keys = row_keys(statement, searched)
-    ones = [key.label(f"one_{number}") for number, (key, _) in enumerate(keys.columns)]
-    rows = inline(only_columns(statement, *ones, searched.element.label("vector")), "every_row")
-    own = entity_key(searched.element)
-    itself = and_(*(equal(key, rows.c[one.name]) for key, one in zip(own, ones, strict=True)))
-    search = Search(statement, searched, rows.c.vector, int(k))
     effort = checked_effort(ef_search, probes, max_scan_tuples, max_exact_rows)
-    found = found_for_each(search, rows, effort, exclude=~itself, exact=exact)
-    pairs = _in_order(_each_once(found.rows, keys, within))
+    ones, others, distance = _sorted_pairs(statement, searched, int(k), float(within), effort, exact=exact)
     one, other = _two_of(searched)
     pruned = conditions_on_partition_keys(statement, searched.column.table)
     return (
-        select(one, other, pairs.c.distance.label("distance"))
-        .where(*_matching(one, searched, pairs, "one", pruned), *_matching(other, searched, pairs, "key", pruned))
-        .order_by(*_order_of(pairs))
+        select(one, other, distance.label("distance"))
+        .where(*_matching(one, searched, ones, pruned), *_matching(other, searched, others, pruned))
+        .order_by(distance, *ones, *others)
     )
 
 
-def _in_order(pairs: FromClause) -> CTE:
-    """Return the pairs sorted while they are keys and a distance; whole rows are then fetched in that order."""
-    return shared(pairs.select().order_by(*_order_of(pairs)), "sorted_pairs")
+def _sorted_pairs(
+    statement: Statement, searched: SearchedColumn, k: int, within: float, effort: Effort, *, exact: bool
+) -> tuple[list[ColumnElement[Any]], list[ColumnElement[Any]], ColumnElement[float]]:
+    """Return the keys of the first rows of the pairs, those of the second, and the distance."""
+    keys, element = row_keys(statement, searched), as_clause(searched.element)
+    ones = [(f"one_{number}", type_) for number, (_, type_) in enumerate(keys.typed)]
+    every = Deferred(_EveryRow(searched.declared), [statement, element], [*ones, ("vector", searched.type)])
+    rows = inline(every, "every_row")
+    own = zip(entity_key(searched.element), ones, strict=True)
+    itself = and_(*(equal(key, column_of(rows, *named)) for key, named in own))
+    search = Search(statement, searched, column_of(rows, "vector", searched.type), k)
+    arms = arms_of(search, effort, k, exclude=not_(itself), exact=exact, outer=rows, keys=keys)
+    parts = [Numbers.parameter({"within": within}), element, rows, arms.rows]
+    named = [*ones, *keys.typed, ("distance", DOUBLE)]
+    pairs = shared(Deferred(_Pairs(searched.declared, len(ones)), parts, named), "sorted_pairs")
+    columns: list[ColumnElement[Any]] = [column_of(pairs, name, type_) for name, type_ in named]
+    distance = columns.pop()
+    return columns[: len(ones)], columns[len(ones) :], distance
 
 
-def _order_of(pairs: FromClause) -> list[ColumnElement[Any]]:
-    return [pairs.c.distance, *(column for column in pairs.c if column.name != "distance")]
+@dataclass(frozen=True, slots=True)
+class _EveryRow:
+    """How the rows are read whose neighbours are looked for."""
+
+    declared: Declared
+
+    def __call__(self, statement: Any, element: Any) -> Selected:
+        """Return the SELECT of their keys and vectors."""
+        keys = row_keys(statement, SearchedColumn(element, stored_element(element), self.declared))
+        ones = [key.label(f"one_{number}") for number, (key, _) in enumerate(keys.columns)]
+        return only_columns(statement, *ones, element.label("vector"))
 
 
-def _each_once(found: FromClause, keys: RowKeys, within: float) -> FromClause:
+@dataclass(frozen=True, slots=True)
+class _Pairs:
+    """How the neighbours of all rows become pairs; ``width`` is the number of columns of a key."""
+
+    declared: Declared
+    width: int
+
+    def __call__(self, given: Any, element: Any, rows: Any, near: Any) -> Selected:
+        """Return the SELECT of the pairs, sorted while they are keys and a distance.
+
+        Whole rows are then fetched in that order.
+        """
+        searched = SearchedColumn(element, stored_element(element), self.declared)
+        found = materialized(rows_for_each(rows, near, searched), "found")
+        pairs = _each_once(found, self.width, Numbers(given).bound_double("within"))
+        return pairs.select().order_by(pairs.c.distance, *(column for column in pairs.c if column.name != "distance"))
+
+
+def _each_once(found: FromClause, width: int, within: ColumnElement[float]) -> FromClause:
     """Return each pair once, the smaller key first: neighbours find each other, but not always both ways."""
-    lefts, rights = [found.c[name.replace("key", "one")] for name in keys.names], [found.c[name] for name in keys.names]
+    lefts, rights = ([found.c[f"{which}_{number}"] for number in range(width)] for which in ("one", "key"))
     swapped = _greater(lefts, rights)
     first = [case((swapped, right), else_=left).label(left.name) for left, right in zip(lefts, rights, strict=True)]
     second = [case((swapped, left), else_=right).label(right.name) for left, right in zip(lefts, rights, strict=True)]
-    ordered = inline(
-        select(*first, *second, found.c.distance).where(is_within(found.c.distance, float(within))), "ordered"
-    )
+    ordered = inline(select(*first, *second, found.c.distance).where(is_within(found.c.distance, within)), "ordered")
     columns = [column for column in ordered.c if column.name != "distance"]
     nearest = func.pg_catalog.min(ordered.c.distance, type_=Float(53)).label("distance")
     return materialized(select(*columns, nearest).group_by(*columns), "pairs")
@@ -157,18 +196,23 @@ def _two_of(searched: SearchedColumn) -> tuple[Any, Any]:
     return element.table.alias(), element.table.alias()
 
 
+def _key_of(entity: Any, searched: SearchedColumn) -> tuple[ColumnElement[Any], ...]:  # Any: as below
+    """Return the key of an alias, made alone where it is one of a table: to ask for one column makes them all."""
+    rows = inspect(entity).selectable
+    if isinstance(rows.element, Table):
+        return tuple(column_of(rows, key.name, key.type) for key in rows.element.primary_key)
+    return mapped_key(entity, searched.stored.parent.mapper)
+
+
 def _matching(
     entity: Any,  # Any: a mapped class or a table
     searched: SearchedColumn,
-    pairs: FromClause,
-    prefix: str,
+    found: Sequence[ColumnElement[Any]],
     pruned: Sequence[ColumnElement[bool]],
 ) -> list[ColumnElement[bool]]:
-    element = searched.stored
-    attribute = getattr(entity, element.key) if isinstance(element, QueryableAttribute) else entity.c[element.key]
-    own = entity_key(attribute)
+    own = _key_of(entity, searched)
     return [
         *repeated_for(own, pruned),
         # to one of an array: PostgreSQL would hash all rows for a bare =, and sort the pairs anew with their vectors
-        *(equal_to_any(key, any_(array([pairs.c[f"{prefix}_{number}"]]))) for number, key in enumerate(own)),
+        *(equal_to_any(key, any_(array([other]))) for key, other in zip(own, found, strict=True)),
     ]

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Float, String, Text, cast, func
 
 from sqlalchemy_vecsearch.search.building.column import own_column
-from sqlalchemy_vecsearch.search.building.leg_texts import TextLeg, bound_text, checked_text, text_column
+from sqlalchemy_vecsearch.search.building.leg_texts import (
+    RankedByScore,
+    TextLeg,
+    as_text,
+    checked_text,
+    sent_text,
+    text_column,
+)
 from sqlalchemy_vecsearch.selects import only_columns
 from sqlalchemy_vecsearch.types.percent import with_percent_sign
 
 if TYPE_CHECKING:
-    from sqlalchemy_vecsearch.search.building.legs import Leg
+    from sqlalchemy import BindParameter
+
+    from sqlalchemy_vecsearch.search.building.legs import Leg, LegForm
     from sqlalchemy_vecsearch.search.building.row_keys import RowKeys
     from sqlalchemy_vecsearch.selects import Statement
 
@@ -24,14 +33,33 @@ __all__ = ["TrigramLeg", "trigram"]
 class TrigramLeg(TextLeg):
     """The rows that hold a similar spelling."""
 
-    def limited(self, statement: Statement, keys: RowKeys, count: int) -> Statement:
-        """Return the most similar rows above the server's threshold; a trigram index finds those above it."""
+    @property
+    def form(self) -> LegForm:
+        """How its rows are selected."""
+        return _SIMILAR
+
+    def parts(self, statement: Statement, keys: RowKeys, count: int) -> tuple[Any, ...]:  # noqa: ARG002  # as the form
+        """Return the column and the parameter of the text."""
         column, _ = own_column(statement, self.element, "column")
-        text, whole = bound_text(self.text), cast(column, Text)
+        return column, sent_text(self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class _Similar(RankedByScore):
+    """The most similar rows above the server's threshold; a trigram index finds those above it."""
+
+    def limited(
+        self, statement: Statement, keys: RowKeys, pool: BindParameter[int], column: Any, sent: Any
+    ) -> Statement:
+        """Return the select of them."""
+        text, whole = as_text(sent), cast(column, Text)
         score = cast(func.word_similarity(text, whole), Float(53)).label("score")
         similar = with_percent_sign(text.bool_op("<%")(whole))
         found = only_columns(statement, *keys.labelled, score).where(similar)
-        return found.order_by(score.desc(), *keys.labelled).limit(count)
+        return found.order_by(score.desc(), *keys.labelled).limit(pool)
+
+
+_SIMILAR: Final = _Similar()
 
 
 def trigram(column: Any, text: str, *, name: str = "trigram") -> Leg:

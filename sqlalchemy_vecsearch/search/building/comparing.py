@@ -52,7 +52,7 @@ def greater(left: Any, right: Any) -> ColumnElement[bool]:  # Any: as above
     return _compared(left, _GREATER, operators.gt, right)
 
 
-def is_within(distance: ColumnElement[float], most: float) -> ColumnElement[bool]:
+def is_within(distance: ColumnElement[float], most: float | ColumnElement[float]) -> ColumnElement[bool]:
     """Return ``distance <= most``."""
     found: ColumnElement[bool] = distance.operate(_AT_MOST, most)
     return found

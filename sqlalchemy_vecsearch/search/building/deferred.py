@@ -75,6 +75,11 @@ class Deferred(TextualSelect):
             self._made = self.parts, self.recipe(*self.parts)
         return self._made[1]
 
+    def __getstate__(self) -> dict[str, Any]:  # Any: as SQLAlchemy has it
+        """Leave the SELECT out of what is pickled or copied whole: it is made anew from the parts."""
+        state: dict[str, Any] = super().__getstate__()  # type: ignore[no-untyped-call]  # SQLAlchemy's
+        return {**state, "_made": None}
+
     def get_children(self, **_: Any) -> Iterable[Any]:  # Any: SQLAlchemy's own arguments
         """Return what a walk through the statement is to see: the SELECT itself."""
         return (self.built,)
@@ -98,18 +103,18 @@ class Numbers:
 
     def __init__(self, parameter: BindParameter[Any]) -> None:
         self._parameter = parameter
-        self._values: Mapping[str, int] = parameter.value or {}
+        self._values: Mapping[str, float] = parameter.value or {}
         self._made: dict[str, BindParameter[int]] = {}
 
     @staticmethod
-    def parameter(values: Mapping[str, int]) -> BindParameter[Any]:
+    def parameter(values: Mapping[str, float]) -> BindParameter[Any]:
         """Return the parameter for some numbers by name."""
         return bindparam(None, values, _MANY, unique=True)
 
     def __getitem__(self, name: str) -> BindParameter[int]:
         """The number of this name, as a literal of SQL."""
         if name not in self._made:
-            self._made[name] = self._taken(name, literal=True)
+            self._made[name] = self._taken(name, _NumberOf(name), literal=True)
         return self._made[name]
 
     def bound(self, name: str) -> BindParameter[int]:
@@ -118,15 +123,19 @@ class Numbers:
         As a LIMIT it is unknown to a generic plan, whose cost is then a tenth of reading everything: so PostgreSQL
         keeps on planning the statement for the values of its filter.
         """
-        return self._taken(name, literal=False)
-
-    def _taken(self, name: str, *, literal: bool) -> BindParameter[int]:
-        taken: BindParameter[int] = taken_from(self._parameter, self._values[name], _NumberOf(name), literal=literal)
-        return taken
+        return self._taken(name, _NumberOf(name), literal=False)
 
     def double(self, name: str) -> ColumnElement[float]:
         """The number of this name in double precision."""
         return cast(self[name], DOUBLE)
+
+    def bound_double(self, name: str) -> BindParameter[float]:
+        """The number of this name, which need not be whole, sent beside the SQL."""
+        return self._taken(name, _DoubleOf(name), literal=False)
+
+    def _taken(self, name: str, type_: TypeEngine[Any], *, literal: bool) -> BindParameter[Any]:
+        taken: BindParameter[Any] = taken_from(self._parameter, self._values[name], type_, literal=literal)
+        return taken
 
 
 def number(value: int) -> BindParameter[int]:
@@ -154,6 +163,21 @@ class _NumberOf(TypeDecorator[int]):
 
     def process_literal_param(self, value: Any, dialect: Dialect) -> str:  # Any: as above
         return str(self.process_bind_param(value, dialect))
+
+
+class _DoubleOf(TypeDecorator[float]):
+    """The number of one name among many, in double precision."""
+
+    impl = Float(53)
+    cache_ok = True
+
+    def __init__(self, name: str) -> None:
+        super().__init__(53)
+        self.name = name
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> float:  # Any: the mapping of them all, or one number
+        del dialect
+        return float(value[self.name] if isinstance(value, dict) else value)
 
 
 _MANY = _NumberOf("")

@@ -14,7 +14,7 @@ from sqlalchemy_vecsearch.errors import SearchError
 from sqlalchemy_vecsearch.search.building.column import SearchedColumn
 from sqlalchemy_vecsearch.search.building.comparing import equal, equal_to_any, has_operators_of_its_own
 from sqlalchemy_vecsearch.search.building.deferred import Deferred
-from sqlalchemy_vecsearch.search.building.laterals import rows_of_vectors, vector_array
+from sqlalchemy_vecsearch.search.building.laterals import rows_of_vectors, sent_vectors
 from sqlalchemy_vecsearch.search.building.query_vector import StoredEmbedding, can_be_compared, plain_key
 from sqlalchemy_vecsearch.search.building.row_keys import entity_key
 from sqlalchemy_vecsearch.search.building.subselects import inline, shared
@@ -48,8 +48,8 @@ class Examples:
         if self.identities:
             parts.append(_sought(searched, self.identities))
         if self.vectors:
-            parts.append(vector_array(self.vectors, searched))
-        form = _Rows(searched.declared, name, bool(self.identities), bool(self.vectors))
+            parts += sent_vectors(self.vectors, searched)
+        form = _Rows(searched.declared, name, bool(self.identities))
         return shared(Deferred(form, parts, [("vector", searched.type)]), name)
 
 
@@ -60,16 +60,14 @@ class _Rows:
     declared: Declared
     name: str
     has_identities: bool
-    has_vectors: bool
 
     def __call__(self, element: Any, *given: Any) -> Selected:
         """Return the SELECT of their vectors."""
         searched = SearchedColumn(element, stored_element(element), self.declared)
-        selects = []
-        if self.has_identities:
-            selects.append(_stored(searched, given[0]))
-        if self.has_vectors:
-            selects.append(select(rows_of_vectors(given[-1], searched).c.vector))
+        sought, vectors = given[: self.has_identities], given[self.has_identities :]
+        selects = [_stored(searched, one) for one in sought]
+        if vectors:
+            selects.append(select(rows_of_vectors(vectors, searched).c.vector))
         every = inline(union_all(*selects) if len(selects) > 1 else selects[0], f"every_{self.name}")
         return select(every.c.vector).where(can_be_compared(every.c.vector, searched))
 

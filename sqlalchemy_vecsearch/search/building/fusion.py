@@ -8,18 +8,21 @@ from decimal import Decimal
 from math import isfinite
 from numbers import Real
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Float, cast, func, literal
+from sqlalchemy import cast, func, literal
 
 from sqlalchemy_vecsearch.errors import SearchError
 from sqlalchemy_vecsearch.search.building.arithmetic import divided, minus, plus, times
+from sqlalchemy_vecsearch.search.building.deferred import DOUBLE
 from sqlalchemy_vecsearch.selects import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sqlalchemy import ColumnElement, FromClause
+
+    from sqlalchemy_vecsearch.search.building.deferred import Numbers
 
 __all__ = ["RRF", "Fusion", "Weighted"]
 
@@ -48,11 +51,6 @@ class RRF:
         for name, weight in self.weights.items():
             _require_weight(name, weight)
 
-    def part(self, name: str, rows: FromClause) -> ColumnElement[Any]:
-        """Return what a leg adds to the score of its rows, from their ``rank``."""
-        place = plus(_bound(self.constant), cast(rows.c.rank, Float(53)))
-        return divided(_bound(self.weights.get(name, 1)), place)
-
 
 @dataclass(frozen=True, slots=True)
 class Weighted:
@@ -75,18 +73,45 @@ class Weighted:
         for name, weight in self.weights.items():
             _require_weight(name, weight)
 
-    def part(self, name: str, rows: FromClause) -> ColumnElement[Any]:
-        """Return what a leg adds to the score of its rows, from their ``score`` among all of the leg."""
-        worst, best = (
-            func.pg_catalog.min(rows.c.score, type_=Float(53)).over(),
-            func.pg_catalog.max(rows.c.score, type_=Float(53)).over(),
-        )
-        width = func.nullif(minus(best, worst), _bound(0), type_=Float(53))
-        normal = func.coalesce(divided(minus(rows.c.score, worst), width), _bound(1), type_=Float(53))
-        return times(_bound(self.weights.get(name, 1)), normal)
-
 
 Fusion = RRF | Weighted
+
+
+def numbers_of(fusion: Fusion, names: Sequence[str]) -> dict[str, float]:
+    """Return the numbers of a fusion: the weight of each leg by its place, and the constant."""
+    weights = {f"weight_{place}": float(fusion.weights.get(name, 1)) for place, name in enumerate(names)}
+    return {"constant": float(fusion.constant), **weights} if isinstance(fusion, RRF) else weights
+
+
+def part_of_score(kind: type[Fusion], numbers: Numbers, place: int, rows: FromClause) -> ColumnElement[Any]:
+    """Return what a leg adds to the score of its rows, from their ``rank`` or their ``score``.
+
+    Args:
+        kind: the fusion.
+        numbers: those of :func:`numbers_of`.
+        place: which of the legs.
+        rows: the rows of the leg.
+    """
+    return _PARTS[kind](numbers, _double(numbers.bound_double(f"weight_{place}")), rows)
+
+
+def _by_rank(numbers: Numbers, weight: ColumnElement[float], rows: FromClause) -> ColumnElement[Any]:
+    place = plus(_double(numbers.bound_double("constant")), _double(rows.c.rank))
+    return divided(weight, place)
+
+
+def _by_score(_: Numbers, weight: ColumnElement[float], rows: FromClause) -> ColumnElement[Any]:
+    """Return a part by the score among all rows of the leg."""
+    worst, best = (
+        func.pg_catalog.min(rows.c.score, type_=DOUBLE).over(),
+        func.pg_catalog.max(rows.c.score, type_=DOUBLE).over(),
+    )
+    width = func.nullif(minus(best, worst), _double(literal(0.0, DOUBLE)), type_=DOUBLE)
+    normal = func.coalesce(divided(minus(rows.c.score, worst), width), _double(literal(1.0, DOUBLE)), type_=DOUBLE)
+    return times(weight, normal)
+
+
+_PARTS: Final = {RRF: _by_rank, Weighted: _by_score}
 
 
 def require_known_legs(fusion: Fusion, names: Sequence[str]) -> None:
@@ -106,8 +131,8 @@ def require_known_legs(fusion: Fusion, names: Sequence[str]) -> None:
     )
 
 
-def _bound(value: float) -> ColumnElement[float]:
-    return cast(literal(float(value), Float(53)), Float(53))
+def _double(value: ColumnElement[Any]) -> ColumnElement[float]:
+    return cast(value, DOUBLE)
 
 
 def _require_names(weights: Any) -> None:  # Any: whatever the caller passed

@@ -31,25 +31,16 @@ if TYPE_CHECKING:
     from sqlalchemy_vecsearch.search.building.subselects import Selected
     from sqlalchemy_vecsearch.selects import Statement
 
-__all__ = ["found_for_each", "key_rows", "rows_for_each", "rows_of_vectors", "vector_array", "vector_rows"]
+__all__ = ["found_for_each", "key_rows", "rows_for_each", "rows_of_vectors", "sent_vectors"]
 
 _FEWEST: Final = 4
 """Arrays of query vectors are filled up with NULL to this length, or a power of two above it, so that statements with
 other numbers of queries share their compiled form."""
 
 
-def vector_rows(queries: Sequence[Query], searched: SearchedColumn) -> FromClause:
-    """Return the rows ``(vector, position)`` of some query vectors, numbered from 1.
-
-    Raises:
-        VectorValueError: one of them is no vector of the column's length.
-    """
-    return rows_of_vectors(vector_array(queries, searched), searched)
-
-
-def rows_of_vectors(vectors: ColumnElement[Any], searched: SearchedColumn) -> FromClause:
-    """Return the rows ``(vector, position)`` of an SQL array of vectors, numbered from 1."""
-    return _unnested({"vector": (vectors, searched.type)})
+def rows_of_vectors(vectors: Sequence[ColumnElement[Any]], searched: SearchedColumn) -> FromClause:
+    """Return the rows ``(vector, position)`` of some vectors, numbered from 1."""
+    return _unnested({"vector": (_array_of(vectors, searched.type), searched.type)})
 
 
 def key_rows(keys: Sequence[Any], queries: Sequence[Query], searched: SearchedColumn) -> FromClause:
@@ -62,7 +53,8 @@ def key_rows(keys: Sequence[Any], queries: Sequence[Query], searched: SearchedCo
     sent = list(map(plain_key, keys))
     type_ = _key_type(sent)
     bound = cast(literal(sent, ARRAY(type_)), ARRAY(type_))
-    return _unnested({"key": (bound, type_), "vector": (vector_array(queries, searched), searched.type)})
+    vectors = _array_of(sent_vectors(queries, searched), searched.type)
+    return _unnested({"key": (bound, type_), "vector": (vectors, searched.type)})
 
 
 def found_for_each(
@@ -121,19 +113,23 @@ def rows_for_each(queries: FromClause, rows: TextualSelect, searched: SearchedCo
     return found.where(can_be_compared(vector, searched))
 
 
-def vector_array(queries: Sequence[Query], searched: SearchedColumn) -> ColumnElement[Any]:
-    """Return the vectors as an SQL array, each a parameter of its own, which drivers send in their best form.
+def sent_vectors(queries: Sequence[Query], searched: SearchedColumn) -> list[ColumnElement[Any]]:
+    """Return the vectors, each a parameter of its own, which drivers send in their best form, and then some NULL.
 
     Raises:
         VectorValueError: one of them is no vector of the column's length.
     """
     type_ = searched.type
-    bound = [bound_query(_unstored(query), searched) for query in queries]
+    sent = [bound_query(_unstored(query), searched) for query in queries]
     length = _FEWEST
-    while length < len(bound):
+    while length < len(sent):
         length *= 2
-    empty = [literal(None, type_) for _ in range(length - len(bound))]
-    return cast(array([*bound, *empty], type_=type_), ARRAY(type_))
+    empty = [literal(None, type_) for _ in range(length - len(sent))]
+    return [*sent, *empty]
+
+
+def _array_of(vectors: Sequence[ColumnElement[Any]], type_: TypeEngine[Any]) -> ColumnElement[Any]:
+    return cast(array(vectors, type_=type_), ARRAY(type_))
 
 
 def _unnested(arrays: dict[str, tuple[Any, TypeEngine[Any]]]) -> FromClause:

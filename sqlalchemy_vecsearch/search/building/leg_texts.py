@@ -11,9 +11,9 @@ from sqlalchemy_vecsearch.errors import SearchError
 from sqlalchemy_vecsearch.indexes import plain_column
 
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement, FromClause
+    from sqlalchemy import BindParameter, ColumnElement, FromClause
 
-__all__ = ["TextLeg", "bound_text", "checked_text", "text_column"]
+__all__ = ["RankedByScore", "TextLeg", "as_text", "checked_text", "sent_text", "text_column"]
 
 _LONGEST_TEXT: Final = 10_000
 """In characters. The server's work for each row grows with the words: 20,000 words are more than its stack can hold."""
@@ -43,14 +43,25 @@ class TextLeg:
         """Bring none."""
         return ()
 
+
+class RankedByScore:
+    """What the forms of these legs have in common."""
+
+    __slots__ = ()
+
     def ranking(self, rows: FromClause) -> ColumnElement[Any]:
         """Rank by score."""
         return rows.c.score.desc()
 
 
-def bound_text(text: str) -> ColumnElement[str]:
+def sent_text(text: str) -> BindParameter[str]:
+    """Return the parameter of a text."""
+    return literal(text, Text)
+
+
+def as_text(sent: ColumnElement[Any]) -> ColumnElement[str]:
     """Return a text as the type whose functions are meant: drivers send another, which fits a stranger's as well."""
-    return cast(literal(text, Text), Text)
+    return cast(sent, Text)
 
 
 def checked_text(text: object) -> str:

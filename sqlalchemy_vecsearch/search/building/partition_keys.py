@@ -22,7 +22,7 @@ from sqlalchemy_vecsearch.search.building.row_keys import identity_of
 from sqlalchemy_vecsearch.selects import as_clause, has_loader_criteria, reads_one_entity, where_criteria
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from sqlalchemy import ColumnElement
 
@@ -81,8 +81,10 @@ def _keys_of_places(table: Any) -> frozenset[Any]:
     return _partition_keys(table) | (primary if len(primary) > 1 else frozenset())
 
 
-def repeated_for(key: Iterable[Any], criteria: Iterable[Any]) -> list[ColumnElement[bool]]:
+def repeated_for(key: Iterable[Any], criteria: Sequence[Any]) -> list[ColumnElement[bool]]:
     """Return the conditions of :func:`conditions_on_partition_keys` for the key of another alias."""
+    if not criteria:
+        return []
     own = {as_clause(column).name: as_clause(column) for column in key}
     repeated: list[ColumnElement[bool]] = []
     for criterion in criteria:

@@ -6,10 +6,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from sqlalchemy import ColumnElement, Float, and_, bindparam, func, inspect, literal_column, not_, select
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Float,
+    and_,
+    bindparam,
+    func,
+    inspect,
+    literal_column,
+    not_,
+    select,
+    type_coerce,
+)
 from sqlalchemy.exc import NoInspectionAvailable
 from sqlalchemy.orm import QueryableAttribute
 from sqlalchemy.sql.selectable import FromClause
+from sqlalchemy.types import NullType
 
 from sqlalchemy_vecsearch.errors import SearchError
 from sqlalchemy_vecsearch.metrics import Metric, Storage
@@ -87,6 +100,9 @@ def bound_query(query: Query, searched: SearchedColumn) -> ColumnElement[Any]:
     """
     if isinstance(query, StoredEmbedding):
         return _stored(query, searched)
+    if isinstance(query, BindParameter) and isinstance(query.type, NullType):
+        typed: ColumnElement[Any] = type_coerce(query, searched.type).typed_expression
+        return typed
     if isinstance(query, ColumnElement):
         return query
     if isinstance(query, QueryableAttribute):

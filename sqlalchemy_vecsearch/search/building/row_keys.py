@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sqlalchemy import ColumnElement, FromClause, Label
+    from sqlalchemy.orm import Mapper
     from sqlalchemy.types import TypeEngine
 
     from sqlalchemy_vecsearch.selects import Statement
 
-__all__ = ["RowKeys", "entity_key", "identity_of", "row_keys"]
+__all__ = ["RowKeys", "entity_key", "identity_of", "mapped_key", "row_keys"]
 
 
 class Searched(Protocol):
@@ -61,7 +62,10 @@ class RowKeys:
 
     def matching(self, rows: FromClause) -> list[ColumnElement[bool]]:
         """Return the conditions that find the rows of a sub-select again in the statement itself."""
-        found = ((column, column_of(rows, name, column.type), nullable) for name, (column, nullable) in self._named)
+        found = (
+            (column, column_of(rows, name, as_clause(column).type), nullable)
+            for name, (column, nullable) in self._named
+        )
         return [
             equal_or_both_null(column, other) if nullable else _equal(column, other)
             for column, other, nullable in found
@@ -82,11 +86,13 @@ def entity_key(element: Any) -> tuple[Any, ...]:
     """Return the primary key of the entity, alias or table that a searched element belongs to."""
     stored = stored_element(element)
     if isinstance(stored, QueryableAttribute):
-        entity = stored.parent
-        mapper = entity.mapper
-        owner = entity.entity
-        return tuple(getattr(owner, mapper.get_property_by_column(column).key) for column in mapper.primary_key)
+        return mapped_key(stored.parent.entity, stored.parent.mapper)
     return tuple(stored.table.primary_key)
+
+
+def mapped_key(entity: Any, mapper: Mapper[Any]) -> tuple[Any, ...]:  # Any: a mapped class or an alias of one
+    """Return the attributes of an entity that are its primary key."""
+    return tuple(getattr(entity, mapper.get_property_by_column(column).key) for column in mapper.primary_key)
 
 
 def identity_of(statement: Statement, searched: Searched) -> tuple[tuple[ColumnElement[Any], bool], ...] | None:

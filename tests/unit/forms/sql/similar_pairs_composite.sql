@@ -38,7 +38,7 @@ pairs_1 AS MATERIALIZED
 (SELECT ordered_1.one_0 AS one_0, ordered_1.one_1 AS one_1, ordered_1.key_0 AS key_0, ordered_1.key_1 AS key_1, pg_catalog.min(ordered_1.distance) AS distance
 FROM (SELECT CASE WHEN (found_1.one_0 OPERATOR(pg_catalog.>) found_1.key_0 OR found_1.one_0 OPERATOR(pg_catalog.=) found_1.key_0 AND found_1.one_1 > found_1.key_1) THEN found_1.key_0 ELSE found_1.one_0 END AS one_0, CASE WHEN (found_1.one_0 OPERATOR(pg_catalog.>) found_1.key_0 OR found_1.one_0 OPERATOR(pg_catalog.=) found_1.key_0 AND found_1.one_1 > found_1.key_1) THEN found_1.key_1 ELSE found_1.one_1 END AS one_1, CASE WHEN (found_1.one_0 OPERATOR(pg_catalog.>) found_1.key_0 OR found_1.one_0 OPERATOR(pg_catalog.=) found_1.key_0 AND found_1.one_1 > found_1.key_1) THEN found_1.one_0 ELSE found_1.key_0 END AS key_0, CASE WHEN (found_1.one_0 OPERATOR(pg_catalog.>) found_1.key_0 OR found_1.one_0 OPERATOR(pg_catalog.=) found_1.key_0 AND found_1.one_1 > found_1.key_1) THEN found_1.one_1 ELSE found_1.key_1 END AS key_1, found_1.distance AS distance
 FROM found_1
-WHERE found_1.distance OPERATOR(pg_catalog.<=) %(distance_1)s) AS ordered_1 GROUP BY ordered_1.one_0, ordered_1.one_1, ordered_1.key_0, ordered_1.key_1),
+WHERE found_1.distance OPERATOR(pg_catalog.<=) %(param_7)s) AS ordered_1 GROUP BY ordered_1.one_0, ordered_1.one_1, ordered_1.key_0, ordered_1.key_1),
 sorted_pairs_1 AS
 (SELECT pairs_1.one_0 AS one_0, pairs_1.one_1 AS one_1, pairs_1.key_0 AS key_0, pairs_1.key_1 AS key_1, pairs_1.distance AS distance
 FROM pairs_1 ORDER BY pairs_1.distance, pairs_1.one_0, pairs_1.one_1, pairs_1.key_0, pairs_1.key_1)
