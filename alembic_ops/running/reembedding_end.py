@@ -33,7 +33,8 @@ from alembic_ops.running.reembedding_job import (
 from alembic_ops.running.session import print_script, session
 from alembic_ops.sql.statements import in_one, verbatim
 from alembic_ops.sql.steps import EndJob, ServerStep, Step, WaitForBuild, WaitForTable
-from sqlalchemy_vecsearch.embedding.journal import known_jobs
+from sqlalchemy_vecsearch.embedding.errors import UnknownJobError
+from sqlalchemy_vecsearch.embedding.journal import find_reembedding
 from sqlalchemy_vecsearch.embedding.journal_moves import Move, forget, make
 from sqlalchemy_vecsearch.quoting import PREPARER, qualified_name
 
@@ -87,7 +88,10 @@ def _end(running: Session, operation: EndOperation, job: Reembedding | None) -> 
 
 
 def _job(running: Session, operation: EndOperation) -> Reembedding | None:
-    return next((one for one in known_jobs(running.connection, operation.schema) if one.job == operation.job), None)
+    try:
+        return find_reembedding(running.connection, operation.job, operation.schema)
+    except UnknownJobError:
+        return None
 
 
 class _Look:

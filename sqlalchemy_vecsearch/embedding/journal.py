@@ -25,7 +25,8 @@ from sqlalchemy.schema import conv
 
 from sqlalchemy_vecsearch.embedding.comparing import compared
 from sqlalchemy_vecsearch.embedding.errors import UnknownJobError
-from sqlalchemy_vecsearch.embedding.work_table import CREATING, LOCKS, creation_of, table_exists
+from sqlalchemy_vecsearch.embedding.strangers import refuse_tables_of_strangers
+from sqlalchemy_vecsearch.embedding.work_table import CREATING, LOCKS, creation_of, table_exists, written_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -206,6 +207,7 @@ def find_reembedding(connection: Connection, job: str, schema: str | None) -> Re
 
     Raises:
         UnknownJobError: there is none of that name.
+        WorkTableError: the journal belongs to a stranger, who would say which SQL is embedded.
     """
     journal = journal_table(MetaData(), schema)
     row = None
@@ -213,6 +215,8 @@ def find_reembedding(connection: Connection, job: str, schema: str | None) -> Re
         row = connection.execute(select(journal).where(is_job(journal, job))).mappings().one_or_none()
     if row is None:
         raise _unknown(connection, job, schema)
+    embedded = written_name(connection, Table(row["table_name"], MetaData(), schema=schema))
+    refuse_tables_of_strangers(connection, [written_name(connection, journal)], beside=embedded)
     return value_of(row)
 
 

@@ -84,7 +84,7 @@ async def aactive(connection: AsyncMeasured, column: Any) -> ActiveEmbedding:
 def _pointers(connection: Connection, table: Table) -> list[tuple[str, str, str]]:
     """Return (from, to, model) of the pointers of a table in the order in which they were set."""
     journal = journal_table(MetaData(), table.schema)
-    if not table_exists(connection, journal):
+    if not table_exists(connection, journal, beside=table):
         return []
     columns = journal.c
     set_now = compared(columns.state, "=", any_(cast(["swapped", "finished"], ARRAY(CATALOG_TEXT))))

@@ -66,6 +66,7 @@ def held_columns(connection: Connection, job: str, schema: str | None) -> Reembe
 
     Raises:
         UnknownJobError: the journal has no such job.
+        WorkTableError: the journal belongs to a stranger.
         ReembeddingError: the table or a column of the job is gone.
     """
     _hold_names(connection, find_reembedding(connection, job, schema).table_name, schema)
@@ -75,7 +76,7 @@ def held_columns(connection: Connection, job: str, schema: str | None) -> Reembe
 def _hold_names(connection: Connection, table_name: str, schema: str | None) -> None:
     """Lock a table, where it is there, against an exchange of the names of its columns until the transaction ends."""
     named = Table(table_name, MetaData(), schema=schema)
-    if table_exists(connection, named):
+    if table_exists(connection, named, beside=named):
         connection.execute(select(reader_lock(named)))
 
 

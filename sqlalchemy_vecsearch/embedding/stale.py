@@ -140,7 +140,7 @@ def failed_rows(
         where: which rows of the table, None for all.
     """
     work = work_table(found.table.metadata, found.table.schema)
-    if not table_exists(connection, work):
+    if not table_exists(connection, work, beside=found.table):
         return 0
     # in a sub-select, so that the names of a condition in plain text are those of the embedded table first
     refused = (

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import BigInteger, Column, DateTime, Integer, MetaData, String, Table, Text, false, func, select, text
+from sqlalchemy import BigInteger, Column, DateTime, Integer, MetaData, String, Table, Text, false, func, select
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.schema import CreateTable, ExecutableDDLElement, SetColumnComment
 
 from sqlalchemy_vecsearch.embedding.errors import WorkTableError
+from sqlalchemy_vecsearch.embedding.strangers import TABLE_KINDS, find_kind
 from sqlalchemy_vecsearch.quoting import qualified_name
 
 if TYPE_CHECKING:
@@ -25,11 +26,6 @@ __all__ = [
     "work_table",
     "written_name",
 ]
-
-_KIND: Final = text("""
-SELECT CAST(c.relkind AS pg_catalog.text) FROM pg_catalog.pg_class AS c
- WHERE c.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass(:name)
-""")
 
 WORK_TABLE: Final = "vecsearch_embedding_work"
 MODEL_TABLE: Final = "vecsearch_embedding_model"
@@ -81,15 +77,21 @@ def is_work_table(name: str) -> bool:
     return name in {WORK_TABLE, MODEL_TABLE}
 
 
-def table_exists(connection: Connection, table: Table) -> bool:
-    """Say whether a table is in the database, where the connection translates its schema to.
+def table_exists(connection: Connection, table: Table, *, beside: Table | None = None) -> bool:
+    """Say whether one of our tables is in the database, where the connection translates its schema to.
+
+    Args:
+        connection: a connection.
+        table: the table.
+        beside: the embedded table, where the caller knows it.
 
     Raises:
-        WorkTableError: something else has its name, a view for example, which would run what is in it.
+        WorkTableError: something else has its name, a view for example, which would run what is in it; or it belongs
+            to a stranger.
     """
     name = written_name(connection, table)
-    kind = connection.scalar(_KIND, {"name": name})
-    if kind not in {None, "r", "p"}:
+    kind = find_kind(connection, name, beside=None if beside is None else written_name(connection, beside))
+    if kind is not None and kind not in TABLE_KINDS:
         raise WorkTableError(
             f"{name} is no table. "
             "To read it would run what somebody has put into it, with the rights of this role. "

@@ -23,7 +23,7 @@ NAMES = {
     "=", "<", "<=", ">", "+", "-", "*", "->", "->>",
     "btrim", "count", "current_database", "md5", "now", "clock_timestamp", "max", "min", "power", "make_interval",
     "pg_advisory_lock", "pg_advisory_unlock", "pg_advisory_xact_lock", "pg_notify", "to_regclass", "||",
-    "unnest", "pg_has_role", "pg_get_userbyid", "has_any_column_privilege",
+    "unnest", "pg_has_role", "pg_get_userbyid", "has_any_column_privilege", "row_security_active",
     "current_setting", "set_config", "statement_timestamp",
 }  # fmt: skip
 CANNOT_BE_PLANTED = {"jsonb_build_array", "jsonb_each_text", "jsonb_array_elements", "pg_relation_size"}

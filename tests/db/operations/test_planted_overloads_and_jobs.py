@@ -18,7 +18,8 @@ from tests.db.planted_overloads import qualified_names
 
 MORE = {
     "array_cat", "btrim", "jsonb_array_elements_text", "md5", "min", "now", "octet_length", "pg_advisory_xact_lock",
-    "sum", "to_jsonb", "obj_description", "array_agg", "substr", "strpos", "<=", "pg_has_role", "has_any_column_privilege",
+    "sum", "to_jsonb", "obj_description", "array_agg", "substr", "strpos", "<=", "pg_has_role",
+    "has_any_column_privilege", "row_security_active",
 }  # fmt: skip
 
 
