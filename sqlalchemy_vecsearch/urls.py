@@ -21,11 +21,55 @@ __all__ = ["HiddenUrl", "driver_sentence", "parsed_url", "shown_url", "without_s
 
 _HIDDEN: Final = "***"
 
-_SECRET: Final = re.compile(r"passw|pwd|passphrase|secret|token|credential", re.IGNORECASE)
-"""Options of libpq and of the drivers that hold a secret have such a word in their names: password, sslpassword."""
+_HARMLESS: Final = frozenset(
+    {
+        "application_name",
+        "async_fallback",
+        "channel_binding",
+        "client_encoding",
+        "command_timeout",
+        "connect_timeout",
+        "dbname",
+        "fallback_application_name",
+        "gssencmode",
+        "host",
+        "hostaddr",
+        "keepalives",
+        "keepalives_count",
+        "keepalives_idle",
+        "keepalives_interval",
+        "krbsrvname",
+        "load_balance_hosts",
+        "options",
+        "port",
+        "prepared_statement_cache_size",
+        "replication",
+        "require_auth",
+        "requirepeer",
+        "service",
+        "ssl",
+        "ssl_max_protocol_version",
+        "ssl_min_protocol_version",
+        "sslcompression",
+        "sslmode",
+        "sslnegotiation",
+        "sslrootcert",
+        "sslsni",
+        "target_session_attrs",
+        "tcp_user_timeout",
+        "timeout",
+        "user",
+    }
+)
+"""Options of libpq and of the drivers that hold no secret by themselves. The others may, such as ``sslkey``."""
 
-_SECRET_WITHIN: Final = re.compile(rf"(?:{_SECRET.pattern})\w*\s*=", re.IGNORECASE)
-"""libpq reads a database name with an equals sign as connection options: ``dbname=host=db password=x``."""
+_SECRET_WITHIN: Final = re.compile(r"(?:passw|pwd|passphrase|secret|token|credential)\w*\s*=", re.IGNORECASE)
+
+_SETTINGS_OF_POSTGRESQL: Final = re.compile(r"(?:\s*(?:-c\s*|--)[\w-]+=\S*)*\s*")
+"""The value of ``options`` where it sets nothing of the application's own, whose names have a dot."""
+
+_SETTING: Final = re.compile(r"[\w-]+\.[\w.-]+\s*=\s*((?:\\.|\S)+)")
+"""A setting of the application's own among them, with its value."""
 
 
 class HiddenUrl(str):
@@ -65,15 +109,17 @@ def parsed_url(text: str, *, setting: str) -> URL:
 
 
 def shown_url(url: URL | str) -> str:
-    """Return a URL for people: without the password, and without secrets among the options behind the question mark.
+    """Return a URL for people: without the password, and without the values of options that may be secrets.
+
+    Shown are the options that are known to hold none.
 
     Example:
         >>> shown_url("postgresql://app:a@host/shop?sslpassword=b&sslmode=require")
         'postgresql://app:***@host/shop?sslmode=require&sslpassword=***'
     """
     url = make_url(url)
-    hidden = {name: _HIDDEN for name, value in _options(url) if _is_secret(name, value)}
-    if _SECRET_WITHIN.search(url.database or ""):
+    hidden = {name: _HIDDEN for name, value in _options(url) if _may_be_secret(name, value)}
+    if _has_options(url.database or ""):
         url = url.set(database=_HIDDEN)
     return url.update_query_dict(hidden).render_as_string().replace(quote_plus(_HIDDEN), _HIDDEN)
 
@@ -81,10 +127,11 @@ def shown_url(url: URL | str) -> str:
 def without_secrets(text: str, url: URL | str) -> str:
     """Return a text of a driver about a connection, with each secret of its URL replaced by ``***``."""
     url = make_url(url)
-    secrets = {value for name, value in _options(url) if _is_secret(name, value)}
+    secrets = {value for name, value in _options(url) if _may_be_secret(name, value)}
+    secrets |= {own for _, value in _options(url) for own in _SETTING.findall(value)}
     if url.password:
         secrets.add(str(url.password))
-    if _SECRET_WITHIN.search(url.database or ""):
+    if _has_options(url.database or ""):
         secrets.add(str(url.database))
     forms = {
         form for secret in secrets for form in (secret, quote(secret, safe=""), quote_plus(secret), repr(secret)[1:-1])
@@ -122,6 +169,17 @@ def _options(url: URL) -> Iterator[tuple[str, str]]:
             yield name, value
 
 
-def _is_secret(name: str, value: str) -> bool:
-    """Say whether an option is a secret, or holds further ones of which one may be: ``options=-c app.token=x``."""
-    return bool(value) and bool(_SECRET.search(name) or _SECRET_WITHIN.search(value))
+def _may_be_secret(name: str, value: str) -> bool:
+    """Say whether an option may be a secret, or hold further ones of which one may be: ``options=-c app.key=x``."""
+    if not value:
+        return False
+    if name not in _HARMLESS or _SECRET_WITHIN.search(value):
+        return True
+    return (
+        _has_options(value) if name == "dbname" else name == "options" and not _SETTINGS_OF_POSTGRESQL.fullmatch(value)
+    )
+
+
+def _has_options(database: str) -> bool:
+    """Say whether libpq reads the name of a database as connection options or as a URL of its own."""
+    return "=" in database or "://" in database

@@ -17,6 +17,14 @@ from sqlalchemy_vecsearch.urls import HiddenUrl, driver_sentence, parsed_url, sh
         ("postgresql://host/shop?options=-c%20app.token%3Dx", "postgresql://host/shop?options=***"),
         ("postgresql://host/shop?options=-c%20jit%3Doff", "postgresql://host/shop?options=-c+jit%3Doff"),
         ("postgresql://host/shop?options=-capp.secret_key%20%3D%20x", "postgresql://host/shop?options=***"),
+        ("postgresql://host/shop?options=-c%20app.key%3Dx", "postgresql://host/shop?options=***"),
+        ("postgresql://host/shop?options=--app.key%3Dx%20-cjit%3Doff", "postgresql://host/shop?options=***"),
+        ("postgresql://host/shop?options=-c%20role%3Da%5C%20b", "postgresql://host/shop?options=***"),
+        ("postgresql://host/shop?sslkey=x&sslmode=require", "postgresql://host/shop?sslkey=***&sslmode=require"),
+        ("postgresql://host/shop?sslcert=x&anything=y", "postgresql://host/shop?anything=***&sslcert=***"),
+        ("postgresql://host/shop?Password=x", "postgresql://host/shop?Password=***"),
+        ("postgresql://host?dbname=postgresql%3A//app:x@db/shop", "postgresql://host?dbname=***"),
+        ("postgresql://host/user=app%20sslkey=x", "postgresql://host/***"),
         ("postgresql://host?dbname=host%3Ddb%20PASSWORD%3Dx", "postgresql://host?dbname=***"),
         ("postgresql://host/user=app%20password=x", "postgresql://host/***"),
         ("postgresql://host/passwords?application_name=token", "postgresql://host/passwords?application_name=token"),
@@ -35,6 +43,8 @@ def test_a_driver_that_repeats_a_secret_is_not_repeated():
     assert without_secrets(said, url) == "bad: ***, ***, ***, passing"
     assert driver_sentence(ValueError("no 'p@ss'\n\tIs it right?\n"), url) == "no '***'."
     assert driver_sentence(ValueError("Is it p@ss?"), url) == "Is it ***?"
+    url = "postgresql://host/shop?options=-c app.key=k3y -c jit=off&sslkey=pem"
+    assert driver_sentence(ValueError("no k3y, no pem, off"), url) == "no ***, no ***, off."
     url = "postgresql://host/user=app password=x"
     assert driver_sentence(ValueError("no database 'user=app password=x'"), url) == "no database '***'."
 

@@ -117,12 +117,12 @@ PG8000 = "Can't create a connection to host 127.0.0.1 and port 1 (timeout is Non
         ("postgresql+pg8000://u:secret@127.0.0.1:1/d", "postgresql+pg8000://u:***@127.0.0.1:1/d", PG8000),
         (
             "postgresql://u:secret@127.0.0.1:1/d?nonsense=1",
-            "postgresql+psycopg://u:***@127.0.0.1:1/d?nonsense=1",
+            "postgresql+psycopg://u:***@127.0.0.1:1/d?nonsense=***",
             'invalid connection option "nonsense".',
         ),
         (
             "postgresql+pg8000://u:secret@127.0.0.1:1/d?nonsense=1",
-            "postgresql+pg8000://u:***@127.0.0.1:1/d?nonsense=1",
+            "postgresql+pg8000://u:***@127.0.0.1:1/d?nonsense=***",
             "connect() got an unexpected keyword argument 'nonsense'.",
         ),
     ],
