@@ -11,6 +11,7 @@ import re
 import struct
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -146,15 +147,12 @@ def _booleans(values: Any) -> Encoded:
 
 def _texts(encoding: str, prefix: bytes, values: Values) -> Encoded | None:
     try:
-        if prefix:
-            return variable([prefix + (value if type(value) is bytes else value.encode(encoding)) for value in values])
-        if encoding == "utf-8":
-            return variable(list(map(str.encode, values)))
-        return variable([value.encode(encoding) for value in values])
+        if encoding == "utf-8" and not prefix:
+            with suppress(TypeError):  # texts of JSON that a driver has encoded
+                return variable(list(map(str.encode, values)))
+        return variable([prefix + (value if type(value) is bytes else value.encode(encoding)) for value in values])
     except UnicodeEncodeError:
         return None
-    except TypeError:  # texts of JSON that a driver has encoded
-        return variable([value if type(value) is bytes else value.encode(encoding) for value in values])
 
 
 def _bytes(values: Values) -> Encoded:

@@ -9,7 +9,7 @@ from sqlalchemy import Column, Connection, Table, inspect, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Mapper
 
-from sqlalchemy_vecsearch.errors import LoadingValueError
+from sqlalchemy_vecsearch.errors import LoadingError, LoadingValueError
 from sqlalchemy_vecsearch.loading.errors import refusal_of, refused_load
 from sqlalchemy_vecsearch.quoting import PREPARER, qualified_name
 
@@ -229,12 +229,25 @@ def find_target(connection: Connection, table: Table, columns: Iterable[Column[A
 
 def _rows_of(connection: Connection, table: Table, name: str) -> Sequence[Row[Any]]:
     try:
-        return connection.execute(_COLUMNS, {"name": name}).all()
+        rows = connection.execute(_COLUMNS, {"name": name}).all()
     except DBAPIError as error:
         refusal = refusal_of(error)
         if refusal is None or refusal.sqlstate == _FAILED_BEFORE:
             raise
         raise refused_load(table.name, refusal) from refusal.orig
+    except UnicodeError as error:
+        raise _wrong_encoding(name) from error
+    if rows and isinstance(rows[0].attname, bytes):  # psycopg's text in SQL_ASCII
+        raise _wrong_encoding(name)
+    return rows
+
+
+def _wrong_encoding(name: str) -> LoadingError:
+    return LoadingError(
+        f"The names of the table {name} and of its columns cannot be read and written on this connection. "
+        "Its client_encoding has no form for one of their characters, or is SQL_ASCII, in which bytes are no text. "
+        "Load on a connection of the encoding UTF8, such as after: SET client_encoding = 'UTF8'"
+    )
 
 
 def _server_column(column: Column[Any], known: Mapping[str, Any], table_name: str) -> ServerColumn:
