@@ -131,7 +131,8 @@ _INDEXES: Final = text(f"""
 SELECT i.oid, i.relname AS name, n.nspname AS schema, i.relkind OPERATOR(pg_catalog.=) 'I' AS partitioned,
        i.relfilenode AS file, t.oid AS table_oid, t.relname AS table_name, {DEFINITION_COLUMNS},
        x.indisvalid AS valid, x.indisready AS ready, x.indislive AS live,
-       pg_catalog.pg_get_indexdef(i.oid) AS sql, h.inhparent AS parent,
+       pg_catalog.pg_get_indexdef(i.oid) AS sql,
+       (SELECT h.inhparent FROM pg_catalog.pg_inherits h WHERE h.inhrelid OPERATOR(pg_catalog.=) i.oid) AS parent,
        COALESCE(
            (SELECT p.pid FROM pg_catalog.pg_stat_progress_create_index p
              WHERE p.index_relid OPERATOR(pg_catalog.=) i.oid
@@ -146,10 +147,15 @@ SELECT i.oid, i.relname AS name, n.nspname AS schema, i.relkind OPERATOR(pg_cata
                AND COALESCE(s.backend_type, 'client backend') OPERATOR(pg_catalog.=) 'client backend' LIMIT 1)
        ) AS builder
   FROM {INDEX_TABLES}
-  LEFT JOIN pg_catalog.pg_inherits h ON h.inhrelid OPERATOR(pg_catalog.=) i.oid
- WHERE t.oid OPERATOR(pg_catalog.=) ANY (CAST(:tables AS pg_catalog.oid[]))
-    OR (i.relname OPERATOR(pg_catalog.=) ANY (CAST(:names AS pg_catalog.text[]))
-        AND n.nspname OPERATOR(pg_catalog.=) CAST(:schema AS pg_catalog.text))
+ WHERE i.oid OPERATOR(pg_catalog.=) ANY (ARRAY(
+           SELECT o.indexrelid FROM pg_catalog.pg_index o
+            WHERE o.indrelid OPERATOR(pg_catalog.=) ANY (CAST(:tables AS pg_catalog.oid[]))
+            UNION ALL
+           SELECT c.oid FROM pg_catalog.pg_class c
+             JOIN pg_catalog.pg_namespace s ON s.oid OPERATOR(pg_catalog.=) c.relnamespace
+            WHERE c.relname OPERATOR(pg_catalog.=) ANY (CAST(:names AS pg_catalog.text[]))
+              AND s.nspname OPERATOR(pg_catalog.=) CAST(:schema AS pg_catalog.text)
+       ))
  ORDER BY n.nspname, i.relname
 """)  # noqa: S608  # the parts are constants
 
