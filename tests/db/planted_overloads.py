@@ -53,6 +53,7 @@ SHORT = {
     "bigint": "int8", "real": "float4", "double precision": "float8", "boolean": "bool",
 }  # fmt: skip
 WRITTEN = {"char": '"char"'}
+ANSWER = re.compile(r"RETURN( NULL)?; END \$\$")
 ONLY_IN_C = {"record", "internal", "cstring", "trigger"}
 """Types of arguments and results that a role without more rights could not write an overload for."""
 
@@ -69,8 +70,11 @@ class PlantedOverloads:
         self.engine = engine
         self.names = frozenset()
 
-    def plant(self, names, *, first=False):
-        """Plant overloads of functions and operators; all connections of the engine are new afterwards."""
+    def plant(self, names, *, first=False, fail=False):
+        """Plant overloads of functions and operators; all connections of the engine are new afterwards.
+
+        With `fail` a call is an error once it is counted: what waits for another answer than NULL ends at once.
+        """
         self.names = frozenset(names)
         with self.engine.connect() as connection:
             given = {"names": list(self.names)}
@@ -83,6 +87,8 @@ class PlantedOverloads:
         statements += {key: sql for row in functions for key, sql in _of_function(row)}.values()
         for number, (_, sql) in enumerate({key: sql for row in operators for key, sql in _of_operator(row)}.items()):
             statements.append(sql.replace("PLANTED", f'public."planted {number}"'))
+        if fail:
+            statements = [ANSWER.sub("RAISE 'planted'; END $$", sql) for sql in statements]
         with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT", no_parameters=True) as connection:
             connection.exec_driver_sql("BEGIN; " + ";\n".join(statements) + "; COMMIT; RESET check_function_bodies")
             if first:
