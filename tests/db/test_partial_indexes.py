@@ -3,6 +3,7 @@ import pytest
 from sqlalchemy import Column, Integer, MetaData, Table, create_engine, insert, select, text
 
 from sqlalchemy_vecsearch import VECTOR, nearest, vector_index
+from tests.db.filling import indexed_afterwards
 
 DIMENSIONS = 8
 item = Table(
@@ -28,7 +29,8 @@ def engine(vecsearch_databases, vectors):
     item.metadata.create_all(engine)
     with engine.begin() as connection:
         rows = [{"id": i, "category": 6 + i % 4, "embedding": v.tolist()} for i, v in enumerate(vectors)]
-        connection.execute(insert(item), rows)
+        with indexed_afterwards(connection, item):
+            connection.execute(insert(item), rows)
         connection.execute(text("ANALYZE item"))
     yield engine
     engine.dispose()

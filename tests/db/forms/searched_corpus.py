@@ -20,6 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from sqlalchemy_vecsearch import HNSW, FullText, FullTextMixin, embedding_column
+from tests.db.filling import indexed_afterwards
 
 DIMENSIONS = 16
 ARTICLES, CHUNKS_OF_EACH = 2000, 4
@@ -148,9 +149,10 @@ def build(url):
         if trigrams:
             connection.execute(text("CREATE INDEX ix_article_title ON article USING gin (title gin_trgm_ops)"))
         connection.execute(insert(Author), [{"id": number, "name": f"author {number}"} for number in range(10)])
-        connection.execute(insert(Article), list(article_rows(articles)))
-        connection.execute(insert(Chunk), list(chunk_rows(chunks)))
-        connection.execute(insert(pages), list(page_rows(chunks)))
+        with indexed_afterwards(connection, Article.__table__, Chunk.__table__, pages):
+            connection.execute(insert(Article), list(article_rows(articles)))
+            connection.execute(insert(Chunk), list(chunk_rows(chunks)))
+            connection.execute(insert(pages), list(page_rows(chunks)))
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("VACUUM ANALYZE"))
     engine.dispose()

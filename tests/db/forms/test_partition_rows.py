@@ -7,6 +7,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, aliased, mapped_col
 from steps_of_plans import plan_of
 
 from sqlalchemy_vecsearch import HNSW, Strategy, copy_rows, embedding_column, nearest
+from tests.db.filling import indexed_afterwards
 
 TENANTS, ROWS, COPIES, DIMENSIONS, K = 24, 60, 400, 16, 10
 LARGE = 7
@@ -46,7 +47,8 @@ def url(vecsearch_databases):
             connection.execute(text(f"CREATE TABLE note_{tenant} PARTITION OF note FOR VALUES IN ({tenant})"))
         slugs = [f"note-{number}" for number in numbers]
         rows = {"tenant": tenants, "slug": slugs, "number": numbers, "embedding": vectors}
-        copy_rows(connection, Note, rows)
+        with indexed_afterwards(connection, Note.__table__):
+            copy_rows(connection, Note, rows)
         connection.execute(text("ANALYZE note"))
     engine.dispose()
     yield url

@@ -27,6 +27,7 @@ from sqlalchemy_vecsearch import (
     recommend,
     similar_pairs,
 )
+from tests.db.filling import indexed_afterwards
 
 ROWS, DIMENSIONS, WIDEST = 1_000, 200, 200  # two vectors of 200 dimensions stay in the row, where its width is seen
 KEPT = {"Sort", "Incremental Sort", "WindowAgg", "Materialize"}
@@ -105,7 +106,8 @@ def url(vecsearch_databases):
             "bits": vectors,
             "body": ["word " * 80] * ROWS,
         }
-        copy_rows(connection, Token, rows)
+        with indexed_afterwards(connection, Token.__table__):
+            copy_rows(connection, Token, rows)
         connection.execute(text("ANALYZE wide_token"))
     engine.dispose()
     yield url

@@ -5,6 +5,7 @@ from sqlalchemy import create_engine, insert, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from sqlalchemy_vecsearch import HNSW, embedding_column
+from tests.db.filling import indexed_afterwards
 
 DIMENSIONS, ROWS = 8, 4000
 
@@ -50,10 +51,11 @@ def build(url):
             {"id": number, "lang": lang, "rank": number % 100, "embedding": row, "bits": row, "half": row}
             for number, (lang, row) in enumerate(zip(languages, vectors().tolist(), strict=True))
         ]
-        connection.execute(insert(Doc), rows)
-        connection.execute(
-            insert(Part), [{"id": row["id"], "lang": row["lang"], "embedding": row["embedding"]} for row in rows]
-        )
+        with indexed_afterwards(connection, Doc.__table__, Part.__table__):
+            connection.execute(insert(Doc), rows)
+            connection.execute(
+                insert(Part), [{"id": row["id"], "lang": row["lang"], "embedding": row["embedding"]} for row in rows]
+            )
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("VACUUM ANALYZE"))
     engine.dispose()
