@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakSet
 
-from sqlalchemy import Column, DateTime, Index, MetaData, String, Table, event, func
+from sqlalchemy import Column, DateTime, Index, LargeBinary, MetaData, String, Table, event, func, literal_column
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.schema import conv
 
@@ -17,6 +17,7 @@ from sqlalchemy_vecsearch.errors import DeclarationError
 from sqlalchemy_vecsearch.indexes import plain_column
 from sqlalchemy_vecsearch.names import fitted
 from sqlalchemy_vecsearch.provenance import Provenance, hash_of, is_pending, same_text, source_hash, source_text
+from sqlalchemy_vecsearch.types.decorators import undecorated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -74,8 +75,8 @@ class EmbeddedColumn:
 
     @cached_property
     def row_key(self) -> ColumnElement[Any]:
-        """The key as the work table has it: a list in JSON."""
-        return func.pg_catalog.jsonb_build_array(*self.key, type_=JSONB)
+        """The key as the work table has it: a list in JSON, the same in every session."""
+        return func.pg_catalog.jsonb_build_array(*map(_without_settings, self.key), type_=JSONB)
 
     @cached_property
     def text(self) -> ColumnElement[Any]:
@@ -180,6 +181,16 @@ def _bring_all(columns: Iterable[Column[Any]]) -> None:
         Index(conv(found.index_name), *found.key, postgresql_where=found.pending, info={_PENDING: True})
         work_table(table.metadata, table.schema)
         model_table(table.metadata, table.schema)
+
+
+def _without_settings(column: Column[Any]) -> ColumnElement[Any]:
+    """Return a column in a form whose JSON depends on no ``TimeZone`` and no ``bytea_output`` of the session."""
+    type_ = undecorated(column.type)
+    if isinstance(type_, DateTime) and type_.timezone:
+        return func.pg_catalog.timezone(literal_column("'UTC'::pg_catalog.text"), column, type_=DateTime())
+    if isinstance(type_, LargeBinary):
+        return func.pg_catalog.encode(column, literal_column("'hex'::pg_catalog.text"), type_=String())
+    return column
 
 
 def _unfinished(table: Table) -> list[Column[Any]]:

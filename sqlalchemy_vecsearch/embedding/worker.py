@@ -80,7 +80,10 @@ class _Worker:
         self.chunk = Adaptive(1, 512, quick=0.02, slow=0.06)
 
     def sweep(self) -> Generator[Step, Any, int]:
-        """Go once through the pending rows in the order of their keys; return how many came to an end."""
+        """Go once through the pending rows in the order of their keys; return for how many a further one may do more.
+
+        These are the rows that were written or refused, and those that were edited meanwhile.
+        """
         handled, after = 0, None
         while not self.run.stopped:
             yield from self._throttled()
@@ -116,7 +119,7 @@ class _Worker:
             yield Wait(seconds)
 
     def _claimed(self, rows: tuple[Claimed, ...]) -> Generator[Step, Any, int]:
-        """Embed and write rows, a batch after the other; return how many were written or refused."""
+        """Embed and write rows, a batch after the other; return how many are written, refused or edited."""
         handled = 0
         rows = yield from self._without_resting(rows)
         blank = [one for one in rows if self.run.clears_blank and not one.text.strip(" \t\n\r")]
@@ -245,7 +248,7 @@ class _Worker:
                 written |= wrote.row_keys
                 self.chunk.learn(wrote.seconds)
             done = yield Ask(partial(self.writer.settle, made=left, written=frozenset(written)))
-            count += len(written)
+            count += len(written) + done.edited
             self.run.count(written=len(written), edited=done.edited)
             left = done.locked
             if left and seconds is not None:

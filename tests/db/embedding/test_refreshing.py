@@ -178,6 +178,23 @@ def test_an_edit_while_the_model_runs_is_never_overwritten(tables, fill, calls, 
     assert work_rows(tables) == []
 
 
+def test_no_row_is_left_where_all_of_a_sweep_were_edited(tables, fill, calls):
+    fill(3)
+    edits = iter(["UPDATE document SET body = 'edited'", "UPDATE document SET body = 'edited again'"])
+
+    def while_it_runs(texts):
+        edit = next(edits, None)
+        if edit is not None:
+            with tables.begin() as connection:
+                connection.execute(text(edit))
+        return digits(texts)
+
+    calls.answer = while_it_runs
+    done = refresh(tables, Document.embedding)
+    assert (done.written, done.edited) == (3, 6)
+    assert count(tables).pending == 0
+
+
 def test_a_locked_row_is_left_alone_and_does_not_hold_up_the_rest(tables, fill, calls):
     fill(5)
     with tables.begin() as application:

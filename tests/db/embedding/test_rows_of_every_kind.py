@@ -15,6 +15,8 @@ from sqlalchemy import DateTime, ForeignKey, Numeric, column, func, select, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from sqlalchemy_vecsearch import arefresh, census, embedder, embedding_column, refresh
+from sqlalchemy_vecsearch.embedding.claims import Claims
+from sqlalchemy_vecsearch.embedding.declared import embedded_column
 
 ROWS = 9
 
@@ -155,3 +157,20 @@ def test_rows_of_every_kind_are_embedded(make_engine, filled, driver):
             assert census(session, one).pending == 0
         for row in session.scalars(select(Free)):
             assert {row.table, row.made, row.vector, row.read_hash, row.row_key} == {"kept"}
+
+
+def test_a_key_is_claimed_once_by_sessions_of_other_settings(filled, make_engine):
+    found = embedded_column(Moment.embedding)
+    one, other = (Claims(found, number, timedelta(minutes=5)) for number in (1, 2))
+    with filled.connect() as here, make_engine("psycopg").connect() as there:
+        for connection, claims, settings in (
+            (here, one, "SET TimeZone = 'UTC'; SET bytea_output = 'hex'"),
+            (there, other, "SET TimeZone = 'Asia/Tokyo'; SET bytea_output = 'escape'"),
+        ):
+            for setting in settings.split("; "):
+                connection.execute(text(setting))
+            claims.come_alive(connection)
+            connection.commit()
+        assert len(one.claim(here, one.find(here, after=None, size=ROWS))) == ROWS
+        here.commit()
+        assert other.claim(there, other.find(there, after=None, size=ROWS)) == []
