@@ -32,6 +32,11 @@ _OTHERS: Final = """SELECT o.job, o.was, o.became INTO pair FROM (
      ORDER BY o.swapped_at DESC LIMIT 1;"""
 """The last of the other jobs that has switched searches from or to a column, by the names of now."""
 
+_UNUSED: Final = """SELECT j.job INTO pair FROM {journal} AS j
+     WHERE j.table_name OPERATOR(pg_catalog.=) job.table_name AND j.swapped_at IS NULL
+       AND j.replacement_number OPERATOR(pg_catalog.=) job.live_number ORDER BY j.job LIMIT 1;"""
+"""The job that has made the column in use of this one, and is not switched."""
+
 _MORE: Final = (
     "had pg_catalog.text[]; pairs pg_catalog.text[]; home pg_catalog.text; place pg_catalog.int4;"
     " chosen pg_catalog.text; between pg_catalog.text := 'alembic_ops__swap';"
@@ -91,6 +96,18 @@ def swap_script(operation: SwapEmbeddingOp) -> list[str]:
             "column in use as live.",
             "old",
             "pair.became",
+            "pair.job",
+        )
+    }
+    END IF;
+    {_UNUSED.format(journal=journal)}
+    IF pair.job IS NOT NULL THEN
+        {
+        raising(
+            f"Searches of the job {job!r} were not switched: it goes on from the new column of the job %s, which "
+            "searches do not use. "
+            "That job is not switched, or was switched back, so that none of them would follow. "
+            "Switch it by op.swap_embedding() first, or begin a job with the column in use as live.",
             "pair.job",
         )
     }

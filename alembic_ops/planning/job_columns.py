@@ -26,7 +26,7 @@ class JobFacts:
     are, None for a table that is not there. ``pending`` is the condition of the pending index of the new column, and
     ``old_pending`` that of the former one, None where there is none; ``index_names`` are those of all indexes of the
     table, and ``usable_indexes`` those that queries may use. ``other_switches`` are the other jobs of the table that
-    have switched searches, in the order in which they did.
+    have switched searches, in the order in which they did, and ``not_switched`` those that have not, or no longer.
     """
 
     job: Reembedding
@@ -39,6 +39,7 @@ class JobFacts:
     index_names: frozenset[str] = frozenset()
     usable_indexes: frozenset[str] = frozenset()
     other_switches: tuple[Reembedding, ...] = ()
+    not_switched: tuple[Reembedding, ...] = ()
 
 
 class JobColumns(NamedTuple):

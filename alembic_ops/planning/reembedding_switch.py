@@ -76,7 +76,7 @@ def is_switched_back(operation: SwapEmbeddingBackOp, facts: JobFacts) -> bool:
 
 
 def refuse_left(facts: JobFacts, columns: JobColumns) -> None:
-    """Refuse a switch from a column that searches have left by another job, as no search would follow it.
+    """Refuse a switch from a column that searches have left by another job, or do not use yet: none would follow it.
 
     Raises:
         JobNotReadyError: with the job by which they have.
@@ -88,6 +88,7 @@ def refuse_left(facts: JobFacts, columns: JobColumns) -> None:
         if columns.old in {former, new}:
             left = None if columns.old == new else (other, new)
     if left is None:
+        _refuse_unused(facts)
         return
     other, new = left
     raise JobNotReadyError(
@@ -96,6 +97,21 @@ def refuse_left(facts: JobFacts, columns: JobColumns) -> None:
         "A second switch from the same column would be followed by none of them. "
         f"Switch back by op.swap_embedding_back({other.job!r}) first, or, where that is finished, begin a job with "
         f"live={new!r}.",
+        job=facts.job.job,
+        state=facts.job.state,
+    )
+
+
+def _refuse_unused(facts: JobFacts) -> None:
+    """Refuse a switch from the new column of a job that is not switched; its number tells it whatever its name is."""
+    other = next((one for one in facts.not_switched if one.replacement_number == facts.job.live_number), None)
+    if other is None:
+        return
+    raise JobNotReadyError(
+        f"Searches of the job {facts.job.job!r} were not switched: it goes on from the new column of the job "
+        f"{other.job!r}, which searches do not use. "
+        f"The job {other.job!r} is not switched, or was switched back, so that none of them would follow. "
+        f"Switch it by op.swap_embedding({other.job!r}) first, or begin a job with the column in use as live.",
         job=facts.job.job,
         state=facts.job.state,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from contextlib import contextmanager
 from functools import partial
-from operator import itemgetter
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from alembic_ops.catalog.columns import observe_column
@@ -31,8 +31,6 @@ from sqlalchemy_vecsearch.quoting import PREPARER, literal, qualified_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from sqlalchemy import Connection
 
     from alembic_ops.catalog.columns import ColumnFacts
     from alembic_ops.operations import Operation
@@ -91,6 +89,9 @@ def look_at_job(running: Session, job: str, schema: str | None) -> JobFacts:
     columns = job_columns(found, attributes)
     facts = observe(connection, found.table_name, schema)
     own = [one for one in facts.indexes if facts.table is not None and one.table_oid == facts.table.oid]
+    others = [
+        one for one in known_jobs(connection, schema) if one.job != found.job and one.table_name == found.table_name
+    ]
     names = {"table": found.table_name, "journal": JOURNAL_TABLE, "work": WORK_TABLE}
     schemas = find_schemas(connection, {one: qualified_name(schema, name) for one, name in names.items()})
     where = qualified_name(schemas["table"], found.table_name)
@@ -113,14 +114,9 @@ def look_at_job(running: Session, job: str, schema: str | None) -> JobFacts:
         old_pending=old_pending,
         index_names=frozenset(one.name for one in own),
         usable_indexes=frozenset(one.name for one in own if one.usable),
-        other_switches=_other_switches(connection, found, schema),
+        other_switches=tuple(sorted((one for one in others if one.swapped_at), key=attrgetter("swapped_at"))),
+        not_switched=tuple(one for one in others if not one.swapped_at),
     )
-
-
-def _other_switches(connection: Connection, job: Reembedding, schema: str | None) -> tuple[Reembedding, ...]:
-    others = [(one.swapped_at, one) for one in known_jobs(connection, schema) if one.job != job.job]
-    switched = [(at, one) for at, one in others if at is not None and one.table_name == job.table_name]
-    return tuple(one for _, one in sorted(switched, key=itemgetter(0)))
 
 
 def count_rows_that(running: Session, facts: JobFacts, condition: str, *, most: int | None) -> int:

@@ -175,6 +175,30 @@ def test_ways_back_are_taken_in_their_order(job, mode):
     assert job.columns()["embedding"][0] == "vector(3)"
 
 
+@pytest.mark.parametrize("mode", ["pointer", "rename"])
+def test_a_job_from_a_column_that_searches_no_longer_use_is_not_switched(job, mode):
+    run(job, "begin_reembedding", "j", **ARGUMENTS)
+    job.fill()
+    run(job, "swap_embedding", "j", mode=mode)
+    live = "embedding_v2" if mode == "pointer" else "embedding"
+    third = {"live": live, "new": sa.Column("embedding_v3", VECTOR(4)), "model": "newer"}
+    run(job, "begin_reembedding", "k", **ARGUMENTS | third)
+    job.fill(job="k")
+    run(job, "swap_embedding_back", "j", allow_stale=True)
+    before = job.columns()
+    told = "Searches of the job 'k' were not switched: it goes on from the new column of the job "
+    assert refusal(job, JobNotReadyError, "swap_embedding", "k", mode=mode) == (
+        f"{told}'j', which searches do not use. The job 'j' is not switched, or was switched back, so that none of them "
+        "would follow. Switch it by op.swap_embedding('j') first, or begin a job with the column in use as live."
+    )
+    stopped = scripted_refusal(job, "swap_embedding", "k", mode=mode)
+    assert stopped.startswith(f"{told}j, which searches do not use.")
+    assert (job.columns(), job.found("k").state) == (before, "ready")
+    run(job, "swap_embedding", "j", mode=mode)
+    run(job, "swap_embedding", "k", mode=mode)
+    assert job.found("k").state == "swapped"
+
+
 def test_a_begin_is_the_same_or_is_refused_with_the_difference(job):
     run(job, "begin_reembedding", "j", **ARGUMENTS)
     before = job.catalog()
