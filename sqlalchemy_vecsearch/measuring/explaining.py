@@ -86,7 +86,9 @@ def explain(connection: Measured, statement: Executable, *, analyze: bool = Fals
     The statement is compiled, cached and bound as it is when it runs, with the hooks of the session
     (``do_orm_execute``) applied, and sent with EXPLAIN in front. It costs the planning, and one look into the catalog
     at which of its indexes are vector indexes. Without ``analyze`` it is planned in a read-only transaction, or in a
-    read-only part of the open one.
+    read-only part of the open one. Planning works out functions that are declared ``IMMUTABLE``, and one that is so
+    falsely may take an advisory lock of the session, which no end of a transaction gives back. The connection is the
+    caller's, with locks of its own, so that nothing is released here; ``vecsearch explain`` closes its own.
 
     Args:
         connection: a ``Connection`` or a ``Session``; :func:`aexplain` takes the async ones.

@@ -100,6 +100,29 @@ def test_the_command_refuses_a_second_statement_in_one_sentence(vecsearch_url, s
     assert small() == [1]
 
 
+@pytest.mark.parametrize("sql", ["select 1 where 1 = sly()", "select sly()"])
+def test_the_command_keeps_no_lock_that_planning_took_and_the_function_those_of_its_caller(
+    vecsearch_url, engine, small, sql
+):
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "CREATE FUNCTION sly() RETURNS int IMMUTABLE LANGUAGE plpgsql"
+                " AS 'BEGIN PERFORM pg_advisory_lock(42); RETURN 1; END'"
+            )
+        )
+    CliRunner().invoke(app, ["explain", sql, "--url", vecsearch_url])
+    with engine.connect() as caller:
+        caller.execute(text("SET lock_timeout = '30s'"))
+        caller.execute(
+            text("SELECT pg_advisory_lock(42), pg_advisory_lock(43)")
+        )  # once the command's session has ended
+        explain(caller, text("SELECT 1"))
+        held = caller.scalars(text("SELECT objid FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"))
+        assert sorted(held) == [42, 43]
+        caller.execute(text("SELECT pg_advisory_unlock_all()"))
+
+
 PIECES = st.sampled_from(
     ["'", "''", "\\", ";", " ", "\n", "select 1", "select 'a'", "e'", "E'b'", "$$", "$a$", "$a", "--", "/*", "*/", '"', "x", "1", "name"]
 )  # fmt: skip
