@@ -21,8 +21,12 @@ __all__ = ["find_extensions"]
 
 # The types are asked for, and not pg_extension, which other servers of the protocol may lack.
 _SCHEMA: Final = """
-SELECT pg_catalog.min(n.nspname::pg_catalog.text), pg_catalog.bool_or(pg_catalog.pg_type_is_visible(t.oid))
-FROM pg_catalog.pg_type t
+SELECT pg_catalog.min(n.nspname::pg_catalog.text), pg_catalog.bool_or(pg_catalog.pg_type_is_visible(t.oid)),
+       pg_catalog.bool_or(n.nspname OPERATOR(pg_catalog.=) CASE
+           WHEN path.schemas[1] OPERATOR(pg_catalog.=) 'pg_catalog'::pg_catalog.name THEN path.schemas[2]
+           ELSE path.schemas[1] END)
+FROM (SELECT pg_catalog.current_schemas(false)) AS path (schemas)
+CROSS JOIN pg_catalog.pg_type t
 JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) t.typnamespace
 JOIN pg_catalog.pg_type h ON h.typnamespace OPERATOR(pg_catalog.=) n.oid
 WHERE t.typname OPERATOR(pg_catalog.=) 'vector'::pg_catalog.name
@@ -40,10 +44,14 @@ _MISSING_TYPE: Final = re.compile(r"\b(?:vector|halfvec|sparsevec)\b")
 _OF_PGVECTOR: Final = re.compile(r"vector|halfvec|sparsevec|binary_quantize|bit_\w+_ops|<~>|<%>")
 
 _looks: Final[WeakKeyDictionary[Dialect, bool]] = WeakKeyDictionary()  # to whether they were enough
+_leads: Final[WeakKeyDictionary[Dialect, bool]] = WeakKeyDictionary()  # to whether the path led there
 
 
 def find_extensions() -> None:
-    """Let every PostgreSQL engine find the schema of the vector extension, and name it where the search path does not.
+    """Let every PostgreSQL engine find the schema of the vector extension, and name it where another one comes first.
+
+    The search path may not lead to the extension at all. Where it leads to another schema before, whoever may create
+    there could put an operator of his own before the one of pgvector, which would run with the rights of the caller.
 
     One catalog query runs for an engine, at its first connection, beside those of SQLAlchemy; another after each
     ``CREATE``, ``ALTER`` or ``DROP EXTENSION`` that runs on the engine, and after an error that says that something of
@@ -78,7 +86,7 @@ def _ask(context: Any) -> None:  # SQLAlchemy's execution context
     cursor = connection.connection.cursor()
     try:
         cursor.execute(_SCHEMA)
-        schema, visible = cursor.fetchone()
+        schema, visible, first = cursor.fetchone()
     except dialect.loaded_dbapi.Error:
         if connection.in_transaction():
             raise
@@ -87,10 +95,10 @@ def _ask(context: Any) -> None:  # SQLAlchemy's execution context
         return
     finally:
         cursor.close()
-    _looks[dialect] = schema is not None
+    _looks[dialect], _leads[dialect] = schema is not None, bool(visible)
     named = schema_of(dialect)
     # what one session had to have named stays named, though the search path of another leads there
-    if schema is not None and (named is not None or not visible):
+    if schema is not None and (named is not None or not first):
         write_names_with(dialect, schema)
         if connection.in_transaction():  # else it is the first connection, and nothing is compiled
             _forget_compiled_statements(connection.engine)
@@ -119,7 +127,7 @@ def _explain(context: ExceptionContext) -> SearchPathError | None:
     if was_there is False and state == _NO_TYPE and _MISSING_TYPE.search(told):
         _add_how_to_create_the_extension(context)
     was_named = state == _NO_SCHEMA or f"function {found}." in told or f" {found}.<" in told
-    if found is None or was_named:
+    if found is None or was_named or _leads.get(context.dialect):
         return None
     schema = context.dialect.identifier_preparer.quote(found)
     return SearchPathError(

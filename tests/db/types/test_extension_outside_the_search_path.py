@@ -327,19 +327,55 @@ def plain_sql(engine):
     return str(select(items.c.embedding.l2_distance([1, 2, 3])).compile(engine))
 
 
-def test_an_engine_that_finds_the_extension_on_its_path_writes_plain_names(make_engine, bare_url):
-    engine = make_engine(url=bare_url, connect_args={"options": '-csearch_path=public,"My\\ Tools"'})
+def test_an_engine_that_finds_the_extension_first_on_its_path_writes_plain_names(make_engine, bare_url):
+    engine = make_engine(url=bare_url, connect_args={"options": '-csearch_path="My\\ Tools",public'})
     with engine.begin() as connection:
         for statement in CREATED:
             connection.execute(text(statement))
         items.metadata.create_all(connection)
         connection.execute(insert(items), ROW)
     assert "OPERATOR" not in plain_sql(engine)
-    other = make_engine(url=bare_url)
+    other = make_engine(url=bare_url, connect_args={"options": '-csearch_path=public,"My\\ Tools"'})
     with other.connect() as connection:
         assert connection.scalar(select(items.c.embedding.l2_distance(ROW["embedding"]))) == 0
     assert "OPERATOR" in plain_sql(other)
     assert "OPERATOR" not in plain_sql(engine)
+
+
+def test_no_operator_or_function_of_a_schema_that_comes_before_the_extension_is_called(make_engine, bare_url):
+    """Who may create in public could name his own as pgvector does, with the very types of pgvector."""
+    owner = make_engine(url=bare_url)
+    with owner.begin() as connection:
+        for statement in (*CREATED, *BEFORE_THE_EXTENSION):
+            connection.execute(text(statement))
+    engine = make_engine(url=bare_url, connect_args={"options": '-csearch_path=public,"My\\ Tools"'})
+    items.metadata.create_all(engine)
+    binary = func.binary_quantize(items.c.embedding, type_=BIT(3))
+    with engine.begin() as connection:
+        assert copy_rows(connection, items, [ROW]) == 1
+        connection.execute(nearest(select(items.c.id), items.c.embedding, [1, 2, 3], k=1, metric="cosine")).one()
+        assert connection.execute(select(binary)).all() == [("111",)]
+        assert connection.scalar(text("SELECT pg_sequence_last_value('called')")) is None
+        wrong = text("SELECT embedding <=> 1 FROM item")
+        with pytest.raises(ProgrammingError):  # which says nothing of the path: it leads there
+            connection.execute(wrong)
+
+
+BEFORE_THE_EXTENSION = (
+    "CREATE SEQUENCE called",
+    """CREATE FUNCTION binary_quantize("My Tools".vector) RETURNS bit LANGUAGE sql"""
+    " AS $$ SELECT CAST(nextval('public.called') AS bit(3)) $$",
+    *(
+        statement
+        for number, name in enumerate(("<=>", "<->", "<#>", "<+>"))
+        for statement in (
+            f'CREATE FUNCTION planted{number}("My Tools".vector, "My Tools".vector) RETURNS float8 LANGUAGE sql'
+            " AS $$ SELECT CAST(nextval('public.called') AS float8) $$",
+            f'CREATE OPERATOR {name} (LEFTARG = "My Tools".vector, RIGHTARG = "My Tools".vector,'
+            f" FUNCTION = planted{number})",
+        )
+    ),
+)
 
 
 def test_an_engine_knows_of_an_extension_that_another_one_made_after_an_error(make_engine, bare_url):
@@ -492,10 +528,10 @@ def test_one_query_finds_the_extension_for_an_engine(asked):
 def test_no_planted_overload_is_called_by_that_query(planted, engine, asked):
     (query,) = asked
     names = qualified_names(query)
-    assert names == {"=", "min", "bool_or", "pg_type_is_visible"}
+    assert names == {"=", "min", "bool_or", "pg_type_is_visible", "current_schemas"}
     planted.plant(names, first=True)
     with engine.connect() as connection:
-        assert connection.exec_driver_sql(query).all() == [("public", True)]
+        assert connection.exec_driver_sql(query).all() == [("public", True, True)]
     assert planted.calls() == {}
     for name in names:
         with engine.connect() as connection:
