@@ -23,6 +23,7 @@ from tests.benchmarks import (
     comparison,
     embedding,
     filters,
+    graph_memory,
     index_operations,
     ingestion,
     loads,
@@ -134,6 +135,12 @@ GROUPS = {
         lambda options, url: index_operations.measure(url, rows=options.built),
         tables.of_index_operations,
         "explanation/index_builds_measured.md",
+    ),
+    "graphs": Group(
+        lambda options, url: graph_memory.measure(url, rows=3 * options.built),
+        graph_memory.tables,
+        "explanation/index_builds_measured.md",
+        UNDURABLE,
     ),
     "comparison": Group(
         lambda _, url: comparison.measure(url), tables.of_comparison, "explanation/how_autogenerate_sees_vectors.md"
