@@ -41,9 +41,10 @@ _ADDRESS: Final = re.compile(r"[0-9a-fA-F.:]+(/(0|[1-9][0-9]{0,2}))?", re.ASCII)
 _FAMILIES: Final = {4: 2, 6: 3}  # of PostgreSQL, by the version of the protocol
 _SPECIAL_NUMERICS: Final = {"NaN": 0xC000, "Infinity": 0xD000, "-Infinity": 0xF000}
 _GROUP: Final = 4  # decimal digits in a digit of a numeric
-_SHORT_WHOLE: Final = 8
-_TWO_GROUPS: Final = struct.Struct(">hhHhHH")
-_THREE_GROUPS: Final = struct.Struct(">hhHhHHH")
+_NEGATIVE: Final = 0x4000
+_MOST_BEFORE, _MOST_BEHIND = 18, 16  # digits that a number of 64 bits has room for, in whole groups behind the point
+_LONGEST_SHORT: Final = 36  # characters: these digits, a sign and a point
+_ZERO, _NINE, _POINT, _MINUS = ord("0"), 9, ord("."), ord("-")
 _MOST_DIGITS: Final = 1_000  # numeric holds more; those are left to the server
 _EPOCH: Final = datetime(2000, 1, 1)  # noqa: DTZ001  # timestamp has no zone
 _EPOCH_UTC: Final = datetime(2000, 1, 1, tzinfo=UTC)
@@ -173,26 +174,67 @@ def _uuid_number(value: str) -> int:
 
 def _numerics(of_float: Callable[[float], Decimal], values: Any) -> Encoded | None:
     plain = values.tolist() if isinstance(values, np.ndarray) else values
-    found = [_numeric(of_float(value) if type(value) is float else value) for value in plain]
+    exact = [of_float(value) if type(value) is float else value for value in plain]
+    texts = list(map(str, exact))
+    short = _short_numerics(texts)
+    if short is not None:
+        return short
+    found = list(map(_numeric, exact, texts))
     return variable(found) if all(found) else None
 
 
-def _numeric(value: Decimal | int) -> bytes:
+def _short_numerics(texts: list[str]) -> Encoded | None:
+    """Return numbers with at most 18 digits before the point and 16 behind it, None where one is not written so.
+
+    All get as many digits of base 10,000 as the longest needs: the server strips zeros from both ends.
+    """
+    if max(map(len, texts)) > _LONGEST_SHORT:
+        return None
+    characters = np.array(texts)
+    codes = characters.view(np.uint32).reshape(len(texts), -1)
+    digits = codes - _ZERO  # what is below a zero comes out large
+    is_digit, is_point = digits <= _NINE, codes == _POINT
+    is_negative = codes[:, 0] == _MINUS
+    places = is_digit | is_point | (codes == 0)
+    places[:, 0] |= is_negative
+    behind_point = np.logical_or.accumulate(is_point, axis=1)
+    scales = np.count_nonzero(is_digit & behind_point, axis=1)
+    lengths = np.count_nonzero(is_digit & ~behind_point, axis=1)
+    if not places.all() or scales.max() > _MOST_BEHIND or lengths.max() > _MOST_BEFORE:
+        return None
+    before, behind = -(-int(lengths.max()) // _GROUP), -(-int(scales.max()) // _GROUP)
+    whole = np.zeros(len(texts), dtype=np.int64)
+    fraction = whole.copy()
+    for place in range(codes.shape[1]):
+        digit = digits[:, place].astype(np.int64)
+        in_fraction = behind_point[:, place]
+        np.copyto(whole, 10 * whole + digit, where=is_digit[:, place] & ~in_fraction)
+        np.copyto(fraction, 10 * fraction + digit, where=is_digit[:, place] & in_fraction)
+    fraction *= 10 ** (_GROUP * behind - scales)
+    groups = np.concatenate([_groups(whole, before), _groups(fraction, behind)], axis=1)
+    signs = np.where(is_negative, _NEGATIVE, 0)
+    count = before + behind
+    head = ((">i2", (), count), (">i2", (), before - 1), (">u2", (), signs), (">i2", (), scales))
+    return fixed(*head, (">i2", (count,), groups))
+
+
+def _groups(numbers: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """Return so many digits of base 10,000 of each number."""
+    return numbers[:, None] // 10_000 ** np.arange(count - 1, -1, -1) % 10_000
+
+
+def _numeric(value: Decimal | int, text: str) -> bytes:
     """Return what ``numeric_recv`` reads: digits of base 10,000, the weight of the first, sign, digits to show.
 
-    The server strips zeros from both ends. A number with more digits than we encode is empty.
+    A number with more digits than we encode is empty.
     """
-    text = str(value)
-    whole, _, fraction = text.partition(".")
-    if len(whole) <= _SHORT_WHOLE and len(fraction) <= _GROUP and (whole + fraction).isdigit():
-        return _short_numeric(int(whole), fraction)
     if text in _SPECIAL_NUMERICS:
         return struct.pack(">hhHh", 0, 0, _SPECIAL_NUMERICS[text], 0)
     if "E" in text and isinstance(value, Decimal) and abs(value.adjusted()) < _MOST_DIGITS:
         text = format(value, "f")
     sign = 0
     if text[0] == "-":
-        sign, text = 0x4000, text[1:]
+        sign, text = _NEGATIVE, text[1:]
     whole, _, fraction = text.partition(".")
     if len(text) > _MOST_DIGITS or not (whole + fraction).isdigit():
         return b""
@@ -200,15 +242,6 @@ def _numeric(value: Decimal | int) -> bytes:
     groups = [int(digits[start : start + _GROUP]) for start in range(0, len(digits), _GROUP)]
     weight = (len(whole) + _GROUP - 1) // _GROUP - 1
     return struct.pack(f">hhHh{len(groups)}H", len(groups), weight, sign, len(fraction), *groups)
-
-
-def _short_numeric(whole: int, fraction: str) -> bytes:
-    """Return a number below 100,000,000 with at most four digits behind the point, as most prices are."""
-    behind = int(fraction.ljust(_GROUP, "0")) if fraction else 0
-    high, low = divmod(whole, 10_000)
-    if high:
-        return _THREE_GROUPS.pack(3, 1, 0, len(fraction), high, low, behind)
-    return _TWO_GROUPS.pack(2, 0, 0, len(fraction), low, behind)
 
 
 def _addresses(values: Values, *, is_network: bool) -> Encoded | None:

@@ -71,9 +71,9 @@ def copy_rows(
 ) -> int:
     """Load rows in the caller's transaction, and return how many the table took.
 
-    With psycopg 3 and asyncpg the rows go by binary COPY, 2,000 at a time: a tenth of the time of ``insert()`` with the
+    With psycopg 3 and asyncpg the rows go by binary COPY, 1,000 at a time: a tenth of the time of ``insert()`` with the
     types of ``pgvector.sqlalchemy`` (measured: 50,000 rows of 384 dimensions). What is stored is what an INSERT would
-    store: 2,000 rows with a value that the server has to convert, such as the text of a date, go by INSERT, and so
+    store: 1,000 rows with a value that the server has to convert, such as the text of a date, go by INSERT, and so
     do all rows with other drivers. The logger ``sqlalchemy_vecsearch.loading`` says so.
 
     The rows stand in a savepoint, so after an error none is in the table and the transaction goes on. Generators are

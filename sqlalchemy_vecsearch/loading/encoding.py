@@ -7,20 +7,11 @@ from types import NoneType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
-from sqlalchemy.types import Boolean, Enum, TypeDecorator
+from sqlalchemy.types import JSON, Boolean, Enum, TypeDecorator
 
-from sqlalchemy_vecsearch.loading.binary_format import (
-    RANGES,
-    ArrayForm,
-    BinaryForm,
-    Encoded,
-    MultirangeForm,
-    RangeForm,
-    blocks,
-    variable,
-    with_nulls,
-)
+from sqlalchemy_vecsearch.loading.binary_format import BinaryForm, Encoded, blocks, variable, with_nulls
 from sqlalchemy_vecsearch.loading.builtin_types import enum_form, scalar_form
+from sqlalchemy_vecsearch.loading.container_forms import RANGES, ArrayForm, MultirangeForm, RangeForm
 from sqlalchemy_vecsearch.loading.errors import refused_row
 from sqlalchemy_vecsearch.loading.vector_forms import UnfitVectorError, vector_form
 from sqlalchemy_vecsearch.types import BIT
@@ -52,6 +43,7 @@ Values: TypeAlias = Any  # a sequence of the values of one column, or an array o
 
 
 _WRAPPED_TYPES: Final = frozenset({"json", "jsonb", "bytea"})
+_PLAIN_JSON: Final = frozenset({dict, list})
 
 
 class UnfitValueError(Exception):
@@ -95,6 +87,8 @@ class ColumnEncoder:
         unwrap: as in `DriverForms`.
         takes_lists: whether an array is a value of it.
         is_enum: whether the declared type is SQLAlchemy's ``Enum``.
+        write_json: what `process` and `unwrap` come to for dictionaries and lists, None where the type is not the
+            ``JSON`` of SQLAlchemy, or wraps nothing.
     """
 
     name: str
@@ -104,6 +98,7 @@ class ColumnEncoder:
     unwrap: dict[type, Callable[[Any], Any]]
     takes_lists: bool = False
     is_enum: bool = False
+    write_json: Callable[[Any], bytes] | None = None
 
     def encode(self, values: Values) -> Encoded:
         """Return the values.
@@ -121,7 +116,7 @@ class ColumnEncoder:
             values = list(map(_listed, values))
         classes = set(map(type, values))
         if self.process is not None and not classes <= self.spared:
-            values = self._processed(values)
+            values = self._processed(values, classes)
             classes = set(map(type, values))
         return self._encoded(values, classes)
 
@@ -158,11 +153,13 @@ class ColumnEncoder:
         present = None if missing.all() else self.form.encode_array(values[~missing])
         return None if present is None else with_nulls(present, [None if lacks else 0 for lacks in missing.tolist()])
 
-    def _processed(self, values: Sequence[Any]) -> Sequence[Any]:
+    def _processed(self, values: Sequence[Any], classes: set[type]) -> Sequence[Any]:
         assert self.process is not None
         try:
             if self.is_enum:
-                return _by_object(self.process, values)
+                return _by_object(self.process, values, classes)
+            if self.write_json is not None and classes <= _PLAIN_JSON:
+                return list(map(self.write_json, values))
             if self.unwrap:  # at once, because the garbage collector would look at wrappers that stay
                 return [self.unwrap.get(type(value), _itself)(value) for value in map(self.process, values)]
             return list(map(self.process, values))
@@ -170,8 +167,11 @@ class ColumnEncoder:
             raise UnfitValueError(self.name) from error
 
 
-def _by_object(process: Callable[[Any], Any], values: Sequence[Any]) -> Sequence[Any]:
-    """Return what becomes of the values of an enumeration, which are few objects."""
+def _by_object(process: Callable[[Any], Any], values: Sequence[Any], classes: set[type]) -> Sequence[Any]:
+    """Return what becomes of the values of an enumeration, which are few objects, or few texts."""
+    if classes == {str}:
+        texts = {value: process(value) for value in set(values)}
+        return [texts[value] for value in values]
     found = {identity: process(value) for identity, value in {id(value): value for value in values}.items()}
     return [found[id(value)] for value in values]
 
@@ -191,7 +191,10 @@ def encoder_of(column: Column[Any], server: ServerColumn, dialect: Dialect, form
     )
     unwrap = forms.unwrap if server.type_name in _WRAPPED_TYPES else {}
     is_enum = type(column.type).bind_processor is Enum.bind_processor
-    return ColumnEncoder(server.name, process, form, spared, unwrap, server.element is not None, is_enum)
+    write_json = None
+    if unwrap and process is not None and type(column.type).bind_processor is JSON.bind_processor:
+        write_json = unwrap.get(type(process({})))
+    return ColumnEncoder(server.name, process, form, spared, unwrap, server.element is not None, is_enum, write_json)
 
 
 def text_encoder(column: Column[Any], name: str, dialect: Dialect, forms: DriverForms) -> ColumnEncoder:

@@ -6,7 +6,9 @@ Neither package is imported: a frame and a series are known by the methods that 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
+from uuid import UUID
 
 import numpy as np
 from sqlalchemy import Integer
@@ -24,6 +26,8 @@ __all__ = ["Frame", "columns_of_frame", "part_of", "sliceable"]
 
 Series: TypeAlias = Any  # a column of a data frame, which the type checker cannot know without its package
 Values: TypeAlias = Any  # a sequence, or an array of numpy or scipy with a row for each value
+
+_NEVER_MISSING: Final = frozenset({str, bytes, bool, int, dict, list, UUID, np.ndarray})  # to pandas, among objects
 
 
 class Frame(Protocol):
@@ -64,9 +68,9 @@ def sliceable(given: Any) -> Any:
     """Return what a mapping holds for one column as something that has a length and parts."""
     if hasattr(given, "tocsr"):
         return given.tocsr()
-    if _is_series(given) or isinstance(given, (list, tuple, range, np.ndarray)):
-        return given
-    return list(given)
+    if _is_series(given):
+        return _ArrayOfPandas(given, given.to_numpy()) if _is_array(given) else given
+    return given if isinstance(given, (list, tuple, range, np.ndarray)) else list(given)
 
 
 def part_of(given: Any, start: int, end: int, column: Column[Any]) -> Values:
@@ -81,6 +85,11 @@ def part_of(given: Any, start: int, end: int, column: Column[Any]) -> Values:
     Raises:
         LoadingValueError: a time has nanoseconds.
     """
+    if isinstance(given, _ArrayOfPandas):
+        whole = given.part(start, end)
+        if whole is not None:
+            return whole
+        given = given.series
     if hasattr(given, "isna"):
         return _of_pandas(given.iloc[start:end], column, start)
     part = given[start:end]
@@ -89,6 +98,34 @@ def part_of(given: Any, start: int, end: int, column: Column[Any]) -> Values:
     if isinstance(part, np.ndarray) and part.dtype.kind in "mM":
         return _times(part, column, start)
     return part
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _ArrayOfPandas:
+    """A series that is an array of numpy to pandas too, of which a part costs a tenth of what `iloc` takes for it."""
+
+    series: Series
+    array: NDArray[Any]
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def part(self, start: int, end: int) -> Values | None:
+        """Return some values, None where one could be missing, so that pandas has to be asked."""
+        part = self.array[start:end]
+        if part.dtype.kind != "O":
+            return part
+        values: list[Any] = part.tolist()
+        return values if set(map(type, values)) <= _NEVER_MISSING else None
+
+
+def _is_array(series: Series) -> bool:
+    """Tell whether a series holds numbers that are never missing, or objects of Python."""
+    if not hasattr(series, "iloc"):
+        return False
+    if isinstance(series.dtype, np.dtype):
+        return series.dtype.kind in "iubO"
+    return getattr(series.dtype, "storage", "") == "python"
 
 
 def _is_series(given: Any) -> bool:  # of pandas or polars
@@ -100,21 +137,23 @@ def _is_series(given: Any) -> bool:  # of pandas or polars
 def _of_pandas(series: Series, column: Column[Any], first: int) -> Values:
     """Return the values; NaN, NaT, NA and None are missing."""
     kind = series.dtype.kind if isinstance(series.dtype, np.dtype) else ""
-    if kind in "iub" and kind:
-        return series.to_numpy()
     if kind and kind in "mM":
         return _times(series.to_numpy(), column, first)
     if getattr(series.dtype, "tz", None) is not None:
         return _times(series.to_numpy(dtype=f"datetime64[{series.dt.unit}]"), column, first).view(UtcTimes)
     missing = series.isna().to_numpy()
-    if kind == "f" and not missing.any():
+    if kind and kind in "iubf" and not missing.any():
         return series.to_numpy()
     if _is_whole(column) and getattr(series.dtype, "kind", "") == "f":
         return _whole_numbers(series.to_numpy(dtype=float, na_value=np.nan), missing)
-    values = series.tolist()
-    if missing.any():
-        values = [None if is_missing else value for value, is_missing in zip(values, missing.tolist(), strict=True)]
-    return _plain_times(values, column, first)
+    return _plain_times(_without(series.tolist(), missing), column, first)
+
+
+def _without(values: list[Any], missing: NDArray[np.bool_]) -> list[Any]:
+    """Return the values, None for the missing ones."""
+    if not missing.any():
+        return values
+    return [None if is_missing else value for value, is_missing in zip(values, missing.tolist(), strict=True)]
 
 
 def _is_whole(column: Column[Any]) -> bool:

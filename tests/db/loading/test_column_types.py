@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import ipaddress
+import json
 import uuid
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
@@ -35,6 +36,7 @@ from sqlalchemy import (
     Time,
     TypeDecorator,
     Uuid,
+    cast,
     select,
     text,
 )
@@ -195,6 +197,39 @@ def test_rows_of_every_type_arrive_through_a_temporary_table(run, on_conflict):
         assert (differences(connection, 1) == {}) is (on_conflict == "update")
 
     run(check)
+
+
+NUMBERS = ["0", "-0.50", "1", "10000", "0.0001", "-99999999.9999", "123456789012345678.1234567890123456", "5.00", "-7"]
+
+
+@pytest.mark.parametrize("longer", [[], ["12345678901234567890.5", "NaN"]])
+def test_numbers_of_many_lengths_arrive_together(run, longer):
+    numbers = [*NUMBERS, *longer]
+    prices = Table("prices", MetaData(), Column("id", Integer, primary_key=True), Column("price", Numeric))
+
+    def check(connection):
+        prices.create(connection)
+        copy_rows(connection, prices, {"id": range(len(numbers)), "price": list(map(Decimal, numbers))})
+        assert connection.scalars(select(cast(prices.c.price, Text)).order_by(prices.c.id)).all() == numbers
+
+    run(check)
+
+
+def test_json_is_written_by_the_serializer_of_the_engine(make_engine):
+    facts = Table("facts", MetaData(), Column("id", Integer, primary_key=True), Column("facts", JSON))
+    values = [{"b": 1, "a": {"d": 1, "c": 2}}, [1, {"b": 1, "a": 2}], {}, "text", None]
+    engine = make_engine(json_serializer=lambda value: json.dumps(value, sort_keys=True, separators=(",", ":")))
+    with engine.begin() as connection:
+        facts.create(connection)
+        for part in (range(3), range(3, 5)):
+            copy_rows(connection, facts, [{"id": number, "facts": values[number]} for number in part])
+        assert connection.scalars(select(cast(facts.c.facts, Text)).order_by(facts.c.id)).all() == [
+            '{"a":{"c":2,"d":1},"b":1}',
+            '[1,{"a":2,"b":1}]',
+            "{}",
+            '"text"',
+            "null",
+        ]
 
 
 def test_the_types_of_the_database_are_honoured(run):

@@ -85,6 +85,19 @@ def test_columns_arrive_as_a_matrix_is_sent(run, dtype):
     run(check)
 
 
+def test_arrays_arrive_one_by_one_however_they_lie_in_memory(run):
+    def check(connection):
+        metadata.create_all(connection)
+        vectors = np.arange(600, dtype=np.float32).reshape(200, 3)
+        for first, arrays in enumerate((list(vectors), list(vectors[:, ::-1]), [*vectors[1:], vectors[0, ::-1]])):
+            ids = range(1_000 * first, 1_000 * first + 200)
+            copy_rows(connection, items, {"id": ids, "embedding": arrays})
+            found = connection.scalars(select(items.c.embedding).where(items.c.id.in_(ids)).order_by(items.c.id)).all()
+            assert found == [array.tolist() for array in arrays]
+
+    run(check)
+
+
 def test_columns_of_mixed_kinds_arrive(run):
     def check(connection):
         metadata.create_all(connection)

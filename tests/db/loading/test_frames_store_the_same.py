@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,8 @@ from sqlalchemy.dialects import postgresql as pg
 
 from sqlalchemy_vecsearch import copy_rows
 
-KNOWN_TO_POLARS = (bool, int, float, str, bytes, dt.date, dt.time, dt.datetime, dt.timedelta)
+KNOWN_TO_POLARS = (bool, int, float, str, bytes, Decimal, dt.date, dt.time, dt.datetime, dt.timedelta)
+NULLABLE_IN_PANDAS = {int: "Int64", float: "Float64", str: "string", bool: "boolean"}
 WORDS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=5)
 SMALL = st.integers(-(2**15), 2**15 - 1)
 WHOLE = st.integers(-(2**31), 2**31 - 1)
@@ -111,6 +113,13 @@ def as_pandas(values):
     return pd.DataFrame({"id": range(len(values)), "held": pd.Series(values)})
 
 
+def as_nullable_pandas(values):
+    """Return the frame with a type of pandas that has a value for missing ones, where there is such."""
+    (class_, *others) = {type(value) for value in values if value is not None} or {None}
+    dtype = None if others else NULLABLE_IN_PANDAS.get(class_)
+    return pd.DataFrame({"id": range(len(values)), "held": pd.Series(values, dtype=dtype or object)})
+
+
 def as_polars(values):
     """Return the frame; what polars has no type for, or would change, is an object to it, and a member its name."""
     values = [value.name if isinstance(value, enum.Enum) else value for value in values]
@@ -121,11 +130,34 @@ def as_polars(values):
     return pl.DataFrame({"id": range(len(values)), "held": pl.Series(values, dtype=dtype, strict=False)})
 
 
+def as_nested_polars(values):
+    """Return the frame with lists of polars, for what has elements that polars knows, and else as above."""
+    present = [value for value in values if value is not None]
+    elements = [element for value in present if isinstance(value, (list, np.ndarray)) for element in value]
+    if not elements or not all(isinstance(element, (bool, int, float, str, np.floating)) for element in elements):
+        return as_polars(values)
+    listed = [value.tolist() if isinstance(value, np.ndarray) else value for value in values]
+    return pl.DataFrame({"id": range(len(values)), "held": pl.Series(listed)})
+
+
+def as_polars_arrays(values):
+    """Return the frame with arrays of polars, for vectors of two dimensions, and else as above."""
+    present = [value for value in values if value is not None]
+    if not all(isinstance(value, list) and [*map(type, value)] == [float, float] for value in present):
+        return as_polars(values)
+    return pl.DataFrame(
+        {"id": range(len(values)), "held": pl.Series(values, dtype=pl.Array(pl.Float64, 2)) if present else values}
+    )
+
+
 WAYS = {
     "dictionaries": as_dictionaries,
     "columns": as_columns,
     "pandas": as_pandas,
+    "pandas, nullable types": as_nullable_pandas,
     "polars": as_polars,
+    "polars, nested lists": as_nested_polars,
+    "polars, arrays": as_polars_arrays,
 }
 
 

@@ -22,6 +22,11 @@ BAD_ROWS = {
     "an unknown key": ([plain(1) | {"body": "x"}], None, "body"),
     "a matrix of the wrong width": ({"id": [1, 2], "embedding": np.ones((2, 4))}, 0, "embedding"),
     "an infinity in a matrix": ({"id": [1, 2], "embedding": np.array([[1, 2, 3], [1, np.inf, 3]])}, 1, "embedding"),
+    "an array of two axes among others": (
+        {"id": [1, 2], "embedding": [np.ones(3, np.float32), np.ones((3, 1), np.float32)]},
+        1,
+        "embedding",
+    ),
     "columns of different lengths": ({"id": [1, 2], "embedding": np.ones((3, 3))}, None, None),
     "a short tuple": ([(1, [1, 2, 3]), (2,)], 1, None),
 }
