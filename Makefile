@@ -33,7 +33,7 @@ lint: $(VENV)/.installed-dev  ## formatting, lint rules, import contracts, types
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
-	$(BIN)/python tests/documented.py build/documented
+	$(BIN)/python -m tests.documented build/documented
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 check: lint test docs  ## what CI runs: lint, tests, docs

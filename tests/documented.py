@@ -96,5 +96,8 @@ def write_modules(folder, *, seen=lambda page_text: page_text):
     return written
 
 
-if __name__ == "__main__":  # python tests/documented.py FOLDER, for a type checker
+if __name__ == "__main__":  # python -m tests.documented FOLDER, for a type checker
+    from tests.generated import write_revision
+
     write_modules(Path(sys.argv[1]))
+    write_revision(Path(sys.argv[1]))

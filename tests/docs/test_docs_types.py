@@ -1,4 +1,4 @@
-"""The code of each page passes `mypy --strict`, without an ignore; `make lint` has pyright read it as well."""
+"""The code of each page, and a revision, pass `mypy --strict`, without an ignore; `make lint` has pyright read them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 from tests.documented import PAGES, ROOT, blocks_of, module_of, shown, write_modules
+from tests.generated import write_revision
 
 
 def checked(paths):
@@ -20,10 +21,10 @@ def checked(paths):
     )
 
 
-def test_the_code_of_every_page_passes_mypy_strict(tmp_path):
+def test_the_code_of_every_page_and_a_revision_with_the_documented_template_pass_mypy_strict(tmp_path):
     wrong = tmp_path / "documented__wrong.py"
     wrong.write_text("def untyped(): ...\n", encoding="utf-8")
-    modules = write_modules(tmp_path)
+    modules = [*write_modules(tmp_path), write_revision(tmp_path)]
     done = checked([*modules, wrong])
     assert done.stderr == ""
     errors = [line for line in done.stdout.splitlines() if ": error:" in line]

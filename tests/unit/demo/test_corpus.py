@@ -93,7 +93,7 @@ def test_nothing_of_the_library_is_imported_for_its_source(some_sources):
     program = (
         "import pathlib, sys; from sqlalchemy_vecsearch.demo.corpus import read_entries; "
         f"names = {{entry.module for entry in read_entries(pathlib.Path({str(some_sources)!r}))}}; "
-        "assert {'tkinter', 'webbrowser'} <= names, names; "
+        "assert 'webbrowser' in names, names; "
         "print(sorted({'antigravity', 'this', 'tkinter', 'webbrowser'} & set(sys.modules)))"
     )
     shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=True)
