@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -40,6 +41,7 @@ class VectorForm(NamedTuple):
         return self.storage.value if self.dimensions is None else f"{self.storage.value}({self.dimensions})"
 
 
+@lru_cache(maxsize=1024)
 def vector_form(type_: TypeEngine[Any]) -> VectorForm | None:
     """Return what a column type is to PostgreSQL as a vector type, or None for other types.
 

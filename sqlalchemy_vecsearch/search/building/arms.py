@@ -85,6 +85,8 @@ def arms_of(
         correlates=outer is not None,
     )
     whole, scanned = literal_forms(search.statement, searched)
+    if scanned == (whole,):  # part of the cache key once
+        scanned = ()
     parts = (
         Numbers.parameter(known.numbers),
         whole,
@@ -109,7 +111,7 @@ class _Recipe:
         """Return the SELECT of the rows."""
         columns, others = others[: self.shape.columns], others[self.shape.columns :]
         exclude, others = others[: self.shape.excludes], others[self.shape.excludes :]
-        outer, scanned = others[: self.shape.correlates], others[self.shape.correlates :]
+        outer, scanned = others[: self.shape.correlates], others[self.shape.correlates :] or (statement,)
         search = search_of_parts(self.shape.declared, cross_joined(statement) if outer else statement, element, vector)
         statements = [cross_joined(one) for one in scanned] if outer else scanned
         return Ways(self.shape, Numbers(numbers), search, statements, columns, exclude, *outer).rows()

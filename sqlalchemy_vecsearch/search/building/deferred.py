@@ -143,7 +143,7 @@ def number(value: int) -> BindParameter[int]:
 
     A bound LIMIT is unknown to a generic plan, so that PostgreSQL plans the statement anew each time: 0.4 ms.
     """
-    return bindparam(None, value, Integer, literal_execute=True)
+    return bindparam(None, value, _INTEGER, literal_execute=True)
 
 
 class _NumberOf(TypeDecorator[int]):
@@ -181,5 +181,6 @@ class _DoubleOf(TypeDecorator[float]):
 
 
 _MANY = _NumberOf("")
+_INTEGER: Final = Integer()  # one for all, since a type works its part of the cache key out once
 DOUBLE: Final = Float(53)
 """Double precision, the type of distances."""

@@ -132,6 +132,8 @@ def can_be_compared(vector: ColumnElement[Any], searched: SearchedColumn) -> Col
 
 
 def _is_zero(value: Any) -> bool:  # Any: whatever checked_vector accepts
+    if isinstance(value, np.ndarray):
+        return not value.any()
     if isinstance(value, list | tuple):
         return not any(value)
     if hasattr(value, "count_nonzero"):  # a sparse array of scipy

@@ -62,19 +62,17 @@ class RowKeys:
 
     def matching(self, rows: FromClause) -> list[ColumnElement[bool]]:
         """Return the conditions that find the rows of a sub-select again in the statement itself."""
-        found = (
-            (column, column_of(rows, name, as_clause(column).type), nullable)
-            for name, (column, nullable) in self._named
-        )
-        return [
-            equal_or_both_null(column, other) if nullable else _equal(column, other)
-            for column, other, nullable in found
-        ]
+        found: list[ColumnElement[bool]] = []
+        for name, (column, nullable) in self._named:
+            type_ = as_clause(column).type
+            other = column_of(rows, name, type_)
+            found.append(equal_or_both_null(column, other) if nullable else _equal(column, other, type_))
+        return found
 
 
-def _equal(column: Any, other: ColumnElement[Any]) -> ColumnElement[bool]:
+def _equal(column: Any, other: ColumnElement[Any], type_: TypeEngine[Any]) -> ColumnElement[bool]:
     """Return ``column = other``, made directly where it can be: to dispatch the operator takes three times as long."""
-    if not has_operators_of_its_own(column.type):
+    if not has_operators_of_its_own(type_):
         return equal(column, other)
     return BinaryExpression(as_clause(column), other, operators.eq, _BOOLEAN, operators.ne)
 
