@@ -20,6 +20,7 @@ from sqlalchemy import create_engine, text
 
 from sqlalchemy_vecsearch.testing import start_embedded_server
 from tests.benchmarks import (
+    client_time,
     comparison,
     embedding,
     filters,
@@ -91,6 +92,12 @@ def _pools(options, url):
     return [asdict(one) for one in measured]
 
 
+def _python(options, url):
+    rounds = min(options.queries, 25)  # each is of fifty statements, or of twenty searches
+    measured = client_time.measure(url, rows=min(options.rows, 5_000), dimensions=options.dimensions, rounds=rounds)
+    return [asdict(one) for one in measured]
+
+
 def _recall(options, url):
     return [asdict(one) for one in recall.measure(url, rows=min(options.searched, 30_000), questions=options.questions)]
 
@@ -114,6 +121,7 @@ GROUPS = {
         "explanation/performance.md",
         UNDURABLE,
     ),
+    "python": Group(_python, tables.of_measurements, "explanation/performance.md", UNDURABLE),
     "pools": Group(_pools, pools.tables, "explanation/several_clients.md", UNDURABLE),
     "forms": Group(_forms, tables.of_measurements, "explanation/recall_filters_iterative_scans.md", UNDURABLE),
     "filters": Group(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import psycopg
 from pgvector import Vector
@@ -30,7 +28,6 @@ from tests.benchmarks.timing import interleaved
 BATCH = 50
 PASSAGES_OF_EACH = 10
 WORDS = 5000
-BUILDS = 50
 
 
 def measure(url, *, rows, dimensions, queries):
@@ -49,7 +46,7 @@ def measure(url, *, rows, dimensions, queries):
             f"batch of {BATCH}": (_batch(connection, passage, found), f"{BATCH} single statements"),
             "groups": (_groups(connection, passage, found), "10 rows"),
         }
-        measured = _building(passage, found, queries)
+        measured = []
         for task, (forms, baseline) in tasks.items():
             for run in forms.values():
                 for number in range(5):
@@ -98,35 +95,6 @@ def _fill(connection, passage, rows, dimensions):
     connection.execute(text("SET maintenance_work_mem = '1GB'"))
     vector_index("ix_passage_embedding", passage.embedding, metric="cosine").create(connection)
     connection.execute(text("VACUUM ANALYZE passage"))
-
-
-def _building(passage, found, rounds):
-    """Return what it takes to make a statement, and send none."""
-    filtered = select(passage.id).where(passage.document_id < WORDS)
-    forms = {
-        "select(), by hand": lambda number: _by_hand(passage, found[number]),
-        "nearest()": lambda number: nearest(select(passage.id), passage.embedding, found[number], k=10),
-        "nearest(), filtered": lambda number: nearest(filtered, passage.embedding, found[number], k=10),
-    }
-
-    def many(build):
-        return lambda number: [build(number) for _ in range(BUILDS)]
-
-    measured = interleaved(
-        "building a statement",
-        {name: many(build) for name, build in forms.items()},
-        rounds=rounds,
-        baseline="select(), by hand",
-    )
-    return [
-        replace(
-            one,
-            seconds=one.seconds / BUILDS,
-            cpu_seconds=one.cpu_seconds / BUILDS,
-            rounds=[run / BUILDS for run in one.rounds],
-        )
-        for one in measured
-    ]
 
 
 def _searching(raw, by_hand, connection, passage, found):
