@@ -152,15 +152,21 @@ class CarriedSettings:
         return _calls(self).where(column.is_not(None)).correlate(outer).scalar_subquery().is_not(None)
 
     def clause_after(
-        self, source: FromClause, column: ColumnElement[Any], condition: ColumnElement[bool]
+        self,
+        source: FromClause,
+        column: ColumnElement[Any],
+        *conditions: ColumnElement[bool],
+        outer: FromClause | None = None,
     ) -> ColumnElement[bool]:
         """Return :meth:`clause` for a scan that starts when ``source``, which has at most one row, has been read.
 
-        It runs only if a condition, which may name columns of ``source``, is true. Where ``source`` has no row, these
-        are NULL.
+        It runs only if all conditions, which may name columns of ``source``, are true. Where ``source`` has no row,
+        these are NULL. In a LATERAL sub-select it is in force again for each row of ``outer``.
         """
-        after = select(_concatenated(self, column)).select_from(_GIVEN)
-        return after.outerjoin(source, _TRUE).where(condition).scalar_subquery().is_not(None)
+        after = select(_concatenated(self, column)).select_from(_GIVEN).outerjoin(source, _TRUE).where(*conditions)
+        if outer is not None:
+            after = after.where(outer.c.vector.is_not(None)).correlate(outer)
+        return after.scalar_subquery().is_not(None)
 
 
 def _calls(settings: CarriedSettings) -> Select[str]:

@@ -83,7 +83,8 @@ def nearest(
             ``[(Subvector(1, 128), 100)]`` ranks the candidates of a binary index by their first 128 dimensions, and
             the best 100 of these by all.
         strategy: the way to the rows: ``PLAIN`` looks once, ``ITERATIVE`` scans on, and both read every row where
-            that yields too few; ``EXACT`` does so at once. None lets the statement decide when it runs.
+            that yields too few, not where it yields enough of which some are not the nearest; ``EXACT`` does so at
+            once. None lets the statement decide when it runs.
 
     Raises:
         MetricError: the metric is unknown, not declared, or not served by the column's index.

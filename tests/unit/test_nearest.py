@@ -317,10 +317,21 @@ def test_ivfflat_visits_six_tenths_of_its_lists_and_reads_every_row_where_these_
     probes = "ivfflat.probes"
     assert settings(statement) == [
         f"(SELECT pg_catalog.concat({RAISED.format(probes, probes, 36)}, "
-        f"{unset('ivfflat.iterative_scan')}) AS concat_1 FROM (VALUES (1)) AS given(one))"
+        f"{unset('ivfflat.iterative_scan')}, before_1.entries) AS concat_1 "
+        "FROM (VALUES (1)) AS given(one) LEFT OUTER JOIN before_1 ON true)"
     ]
     outright = nearest(Note, Note.lists, QUERY, k=10, probes=3)
     assert "pg_catalog.set_config('ivfflat.probes', CAST(3 AS TEXT), true)" in settings(outright)[0]
+
+
+def test_a_scan_of_lists_that_passes_over_more_than_it_yields_is_not_the_answer():
+    text = sql(nearest(Note, Note.lists, QUERY, k=10))
+    twice = "(CAST(seen_1.passed AS FLOAT(53)) OPERATOR(pg_catalog.*) CAST(2 AS DOUBLE PRECISION))"
+    assert (
+        "arm_1 AS MATERIALIZED (SELECT CASE WHEN (seen_1.passed < 20 "
+        f"OR ({{entries}} OPERATOR(pg_catalog.-) before_1.entries) > {twice}) THEN 'exact' ELSE 'first' END AS taken "
+    ) in text
+    assert text.startswith("WITH before_1 AS MATERIALIZED {entries}, first_1 AS MATERIALIZED ")
 
 
 def test_under_a_filter_every_row_that_passes_costs_less_than_most_lists_of_ivfflat():

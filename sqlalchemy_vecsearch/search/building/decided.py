@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     from sqlalchemy_vecsearch.search.building.counts import Counts
     from sqlalchemy_vecsearch.search.building.scan import Effort
 
-__all__ = ["ALL", "EXACT", "FIRST", "SCAN", "Decided", "Shape", "decided", "small_table"]
+__all__ = ["ALL", "EXACT", "FIRST", "LISTS", "SCAN", "Decided", "Shape", "decided", "small_table"]
 
 FIRST: Final = "first"
 SCAN: Final = "scan"
 EXACT: Final = "exact"
 ALL: Final = "all"
+LISTS: Final = "lists"
 
 _READ_FOR_VISITED: Final = 60
 """Rows that the exact way passes over in the time in which an iterative scan visits one: 30 in a table of 100,000 rows
@@ -108,14 +109,19 @@ def decided(
 
 
 def _way_of(searched: SearchedColumn, effort: Effort, *, exact: bool, filtered: bool) -> str:
-    """Return the way that a statement takes to the rows, or "all" where it decides when it runs. Pure."""
+    """Return the way that a statement takes to the rows, or what it decides when it runs. Pure.
+
+    That is "all" of them, or for "lists" of IVFFlat whether the first scan answers or every row is to be read.
+    """
     if exact or effort.strategy is Strategy.EXACT:
         return EXACT
     if effort.strategy is Strategy.ITERATIVE:
         return SCAN
     hnsw = may_be_hnsw(searched)
-    if effort.strategy is Strategy.PLAIN or not (filtered or hnsw):
+    if effort.strategy is Strategy.PLAIN:
         return FIRST
+    if not (filtered or hnsw):
+        return LISTS if effort.probes is None else FIRST
     # the lists to visit under a filter hold most of the rows, which are read faster in the order of the table
     whole = not hnsw and effort.probes is None and effort.max_exact_rows is None
     return EXACT if whole else ALL

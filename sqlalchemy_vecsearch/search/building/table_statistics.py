@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Conditions",
     "either_or",
+    "entries_read",
     "index_scans",
     "is_partitioned",
     "known_before",
@@ -62,6 +63,9 @@ for a view, or for a table whose rows are on other servers."""
 _CLASS = table("pg_class", column("oid"), column("reltuples", Float(24)), schema="pg_catalog").alias("t")
 _INDEX = table("pg_index", column("indexrelid"), column("indrelid"), schema="pg_catalog").alias("i")
 _WHOLE: Final[ColumnElement[bool]] = literal_column("t.relkind = 'r' AND NOT t.relhassubclass", Boolean)
+_APPROXIMATE: Final[ColumnElement[bool]] = literal_column(
+    "NOT pg_catalog.pg_index_has_property(i.indexrelid, 'bitmap_scan')", Boolean
+)
 _NONE: Final = literal_column("CAST(0 AS REAL)", Float(24))
 
 
@@ -117,12 +121,27 @@ def index_scans(searched: Any) -> ColumnElement[int]:
     """
     # looked up once; written as it is, PostgreSQL takes it for dearer than the property, and asks that of all indexes
     of_table = _INDEX.c.indrelid == select(_oid(searched)).scalar_subquery()
-    approximate: ColumnElement[bool] = literal_column(
-        "NOT pg_catalog.pg_index_has_property(i.indexrelid, 'bitmap_scan')"
-    )
     scans = func.pg_catalog.sum(func.pg_catalog.pg_stat_get_xact_numscans(_INDEX.c.indexrelid), type_=Numeric)
     counted = func.coalesce(scans, literal_column("CAST(0 AS NUMERIC)", Numeric), type_=Numeric)  # of no index: none
-    return select(counted.label("scans")).where(of_table, approximate).scalar_subquery()
+    return select(counted.label("scans")).where(of_table, _APPROXIMATE).scalar_subquery()
+
+
+@lru_cache(maxsize=512)
+def entries_read(searched: Any) -> Select[Any]:
+    """Return one row with how many entries of vector indexes of the table the transaction has read, as ``entries``.
+
+    Those of a dead row, and of one that the statement may not see, count as those of any other: so the number before a
+    scan and the number behind it say how many rows were hidden from it. NULL where counting is off.
+    """
+    oid = _oid(searched)
+    if is_partitioned(searched):
+        tree = func.pg_catalog.pg_partition_tree(oid).table_valued("relid", name="p").render_derived()
+        of_table: ColumnElement[bool] = _INDEX.c.indrelid.in_(select(cast(tree.c.relid, OID)))
+    else:
+        of_table = _INDEX.c.indrelid == select(oid).scalar_subquery()
+    read = func.pg_catalog.sum(func.pg_catalog.pg_stat_get_xact_tuples_returned(_INDEX.c.indexrelid), type_=Numeric)
+    counted = case((current_setting("track_counts") == constant("on"), cast(read, Float(53))))
+    return select(counted.label("entries")).where(of_table, _APPROXIMATE)
 
 
 def known_before(searched: Any, small: ColumnElement[float]) -> Select[Any]:

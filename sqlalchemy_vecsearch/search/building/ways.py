@@ -18,15 +18,16 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Float, Integer, and_, case, cast, column, literal_column, select, true, union_all
+from sqlalchemy import Float, Integer, and_, case, cast, column, literal_column, or_, select, true, union_all
 
-from sqlalchemy_vecsearch.search.building.arithmetic import times
-from sqlalchemy_vecsearch.search.building.decided import ALL, EXACT, FIRST, SCAN, small_table
+from sqlalchemy_vecsearch.search.building.arithmetic import minus, times
+from sqlalchemy_vecsearch.search.building.decided import ALL, EXACT, FIRST, LISTS, SCAN, small_table
 from sqlalchemy_vecsearch.search.building.ordering import order_by_form, unindexed
 from sqlalchemy_vecsearch.search.building.row_keys import row_keys
 from sqlalchemy_vecsearch.search.building.scan import UNBOUNDED_SCAN, Reach, first_settings, may_be_hnsw, scan_settings
 from sqlalchemy_vecsearch.search.building.subselects import count_of, count_rows, inline, materialized
 from sqlalchemy_vecsearch.search.building.table_statistics import (
+    entries_read,
     index_scans,
     is_partitioned,
     known_before,
@@ -53,6 +54,9 @@ __all__ = ["Ways"]
 _LEAST_SEEN: Final = literal_column("2", Integer)
 """Rows that must pass near the query before a scan goes on for more: with none or one the share of rows that pass is
 not known, and a scan for rows that are not there visits the whole graph, at 40 times the cost of the exact way."""
+
+_MOST_READ: Final = literal_column("CAST(2 AS DOUBLE PRECISION)", Float(53))
+"""Entries that a scan of lists may read for each row that it yields: the others were hidden from it."""
 
 
 class Ways:
@@ -88,7 +92,7 @@ class Ways:
         """Return the rows of the way that is taken."""
         if self.shape.way == EXACT:
             return self.exact(self.numbers["wanted"])
-        form = {FIRST: self.first_then_exact, SCAN: self.scan_then_exact, ALL: self.all}
+        form = {FIRST: self.first_then_exact, SCAN: self.scan_then_exact, LISTS: self.lists_then_exact, ALL: self.all}
         looked_at, ways = form[self.shape.way]()
         found = self._nearest_of(looked_at) if self.shape.sort else looked_at
         return found if self.outer is None else found.add_cte(*ways, nest_here=True)
@@ -111,6 +115,21 @@ class Ways:
         """Return the first scan, and every row where it comes short."""
         first = self._first(None)
         return self._or_exact(first, FIRST, "enough")
+
+    def lists_then_exact(self) -> tuple[CompoundSelect[Any], tuple[CTE, ...]]:
+        """Return the scan of most lists, and every row where it comes short, or passes over more than it yields.
+
+        Rows that are hidden from it lie in the nearest lists, and those that are not lie in farther ones the more.
+        """
+        before = materialized(self._for_each(entries_read(self.search.table)), "before")
+        first = self._first(before)
+        seen = inline(select(count_rows().label("passed")).select_from(first), "seen")
+        after = self._for_each(entries_read(self.search.table)).scalar_subquery()
+        short = seen.c.passed < self.numbers["enough"]
+        hidden = minus(after, before.c.entries) > times(cast(seen.c.passed, Float(53)), _MOST_READ)
+        taken = case((and_(or_(short, hidden), *self._affordable()), constant(EXACT)), else_=constant(FIRST))
+        arm = materialized(select(taken.label("taken")).select_from(seen.outerjoin(before, true())), "arm")
+        return self._together({FIRST: first}, arm, FIRST), (before, first, arm)
 
     def scan_then_exact(self) -> tuple[CompoundSelect[Any], tuple[CTE, ...]]:
         """Return the iterative scan, and every row where it comes short."""
@@ -147,13 +166,20 @@ class Ways:
         settings = first_settings(self.search.searched, self.shape.given, reach)
         if before is None:
             return materialized(self._scanned(self._clause(settings), self.numbers["first"]), FIRST)
+        if not self.shape.filtered:
+            seen = before.c.entries if self.shape.way == LISTS else before.c.scans
+            clause = settings.clause_after(before, seen, outer=self.outer)
+            return materialized(self._scanned(clause, self.numbers["first"]), FIRST)
         clause = settings.clause_after(before, before.c.scans, before.c.small.is_not(true()))
         # planned for the values of the filter each time: of how many rows pass a generic plan knows nothing
         return materialized(self._scanned(clause, self.numbers.bound("first")), FIRST)
 
     def _before(self) -> CTE | None:
-        """Return what is asked of the catalog first: nothing without a filter, or for each of many queries."""
-        if not self.shape.filtered or self.outer is not None:
+        """Return what is asked of the catalog first: nothing for each of many queries.
+
+        Nor is it without a filter, where an index of the whole vectors answers in a few milliseconds.
+        """
+        if self.outer is not None or not (self.shape.filtered or self._is_quantized):
             return None
         least = self.numbers.double("small") if self.shape.bounded else _double(small_table(self.search.searched))
         return materialized(known_before(self.search.table, least), "before")
@@ -174,8 +200,12 @@ class Ways:
         if affordable := self._affordable():
             last = case((and_(*affordable), last), else_=constant(SCAN))
         choices: list[tuple[ColumnElement[bool], Any]] = []
-        if before is not None:
+        if before is not None and self.shape.filtered:
             choices.append((before.c.small, constant(EXACT)))
+        if before is not None and self._is_quantized:
+            # read by other means, and in the order of what the index holds, which tells less than the whole vectors
+            whole = and_(passed >= self.numbers["first"], index_scans(self.search.table) == before.c.scans)
+            choices.append((and_(whole, *self._affordable()), constant(EXACT)))
         if may_be_hnsw(self.search.searched):
             choices.append((answered, constant(FIRST)))
         if before is not None:
@@ -193,6 +223,16 @@ class Ways:
             return count_rows(), first
         seen = inline(select(count_rows().label("passed")).select_from(first), "seen")
         return seen.c.passed, seen.outerjoin(before, true())
+
+    @property
+    def _is_quantized(self) -> bool:
+        return self.search.searched.quantize not in {None, "halfvec"}
+
+    def _for_each(self, statement: Statement) -> Statement:
+        """Return a statement that is run again for each of many queries, if they are many."""
+        if self.outer is None:
+            return statement
+        return statement.where(self.outer.c.vector.is_not(None)).correlate(self.outer)
 
     def _rows(self, before: CTE | None) -> ColumnElement[float]:
         """Return how many rows the table has."""

@@ -19,6 +19,7 @@ POLICIES = {
     "in a sub-select": "tenant = (select current_setting('app.tenant')::int)",
     "or for an administrator": "tenant = (select current_setting('app.tenant')::int) or current_setting('app.admin') = '1'",
 }
+SCANS_BY_NAME = [FORMS["nearest, iterative"], FORMS["nearest, filtered, iterative"]]
 EVERY_FORM = pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 AS_RELEASED = {"_SMALL_ROWS": decided._SMALL_ROWS, "_SMALL_QUANTIZED": decided._SMALL_QUANTIZED}
 
@@ -54,9 +55,18 @@ def centres():
     return np.random.default_rng(5).normal(size=(max(OTHERS) + 1, DIMENSIONS))
 
 
-def questions(count=6):
+def questions(count=6, tenant=OTHERS[0]):
     """Return questions that lie among the rows of one tenant, who is another than those that ask."""
-    return (centres()[OTHERS[1]] + 0.4 * np.random.default_rng(9).normal(size=(count, DIMENSIONS))).astype("f4")
+    return (centres()[tenant] + 0.4 * np.random.default_rng(9).normal(size=(count, DIMENSIONS))).astype("f4")
+
+
+def asked_of(form, count):
+    """Return questions for a form.
+
+    From among the first tenant's rows the graph leads to 0.92 of a tenth of the table, whatever the effort, and a scan
+    that was asked for by name is the answer all the same.
+    """
+    return questions(count, OTHERS[1] if form in SCANS_BY_NAME else OTHERS[0])
 
 
 @pytest.fixture(params=["as a large table", "as released"])
@@ -67,6 +77,14 @@ def gate(request, monkeypatch, small_tables_searched_as_large_ones):
             monkeypatch.setattr(decided, name, value)
 
 
+def seen_by(session, tenant, policy=POLICIES["in a sub-select"]):
+    """Let a transaction see the rows of one tenant alone."""
+    session.execute(text(f"CREATE POLICY own ON chunk USING ({policy})"))
+    session.execute(text("ALTER TABLE chunk ENABLE ROW LEVEL SECURITY"))
+    session.execute(text(f"SELECT set_config('app.tenant', '{tenant}', true), set_config('app.admin', '0', true)"))
+    session.execute(text("SET LOCAL ROLE tenant_of_chunks"))
+
+
 @pytest.mark.share(0, 7)
 @EVERY_FORM
 @pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES)
@@ -74,11 +92,8 @@ def gate(request, monkeypatch, small_tables_searched_as_large_ones):
 @pytest.mark.usefixtures("gate")
 def test_a_policy_takes_no_rows_away(engine, form, policy, tenant):
     with Session(engine) as session:
-        session.execute(text(f"CREATE POLICY own ON chunk USING ({policy})"))
-        session.execute(text("ALTER TABLE chunk ENABLE ROW LEVEL SECURITY"))
-        session.execute(text(f"SELECT set_config('app.tenant', '{tenant}', true), set_config('app.admin', '0', true)"))
-        session.execute(text("SET LOCAL ROLE tenant_of_chunks"))
-        assert_found(session, form, questions(3))
+        seen_by(session, tenant, policy)
+        assert_found(session, form, asked_of(form, 3))
 
 
 class OfTenant(Session):
@@ -110,7 +125,8 @@ def test_options_added_after_a_search_take_no_rows_away(engine):
     with Session(engine) as session:
         for name, form in FORMS.items():
             if name != "max_sim":
-                assert_found(session, lambda q, form=form, **o: form(q, **o).options(own), questions(1))
+                asked = asked_of(form, 1)
+                assert_found(session, lambda q, form=form, **o: form(q, **o).options(own), asked)
 
 
 def test_a_view_that_hides_rows_takes_none_away(engine):
@@ -161,6 +177,30 @@ def test_an_ordinary_search_is_content_with_the_first_scan(engine):
         session.execute(text("SET LOCAL enable_seqscan = off"))
         for source in (Chunk, select(Chunk).where(Chunk.id % 2 == 0)):
             assert arms_that_ran(session, nearest(source, E, questions()[0], k=K)) == ["first"]
+        for column in (Chunk.lists, Chunk.half, Chunk.bits):
+            assert arms_that_ran(session, nearest(Chunk, column, questions()[0], k=K)) == ["first"]
+
+
+def test_a_scan_of_lists_that_finds_enough_among_hidden_rows_is_not_taken_for_the_answer(engine):
+    search = nearest(Chunk, Chunk.lists, questions()[0], k=K)
+    with Session(engine) as session:
+        session.execute(text("SET LOCAL enable_seqscan = off"))
+        seen_by(session, 1)
+        assert arms_that_ran(session, search) == ["first", "exact"]
+        session.execute(text("SET LOCAL ivfflat.probes = 20"))  # the first scan finds many, in all lists
+        assert arms_that_ran(session, search) == ["first", "exact"]
+        probed = nearest(Chunk, Chunk.lists, questions()[0], k=K, probes=20)  # told how much to scan, it is content
+        assert arms_that_ran(session, probed) == ["first"]
+
+
+@pytest.mark.usefixtures("small_tables_searched_as_large_ones")
+def test_rows_that_are_read_by_other_means_are_not_ranked_by_what_a_quantised_index_holds(engine):
+    """Of a tenant in one cluster all vectors have nearly the same signs, by which 800 of its rows are chance."""
+    with Session(engine) as session:
+        seen_by(session, 1)
+        for question in questions(3):
+            right = session.scalars(nearest(select(Chunk.id), Chunk.bits, question, k=K, exact=True)).all()
+            assert session.scalars(nearest(select(Chunk.id), Chunk.bits, question, k=K)).all() == right
 
 
 @pytest.mark.parametrize(("filtered", "planned_once"), [(True, False), (False, True)])

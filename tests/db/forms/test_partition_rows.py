@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from sqlalchemy import String, create_engine, delete, select, text
+from sqlalchemy import Column, Integer, MetaData, String, Table, create_engine, delete, select, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, aliased, mapped_column, with_loader_criteria
 from steps_of_plans import plan_of
 
-from sqlalchemy_vecsearch import HNSW, Strategy, copy_rows, embedding_column, nearest
+from sqlalchemy_vecsearch import HNSW, IVFFlat, Strategy, copy_rows, embedding_column, nearest
 from tests.db.filling import indexed_afterwards
 
 TENANTS, ROWS, COPIES, DIMENSIONS, K = 24, 60, 400, 16, 10
@@ -158,3 +158,21 @@ def test_other_searches_keep_their_ways_and_read_no_other_partitions(session, st
     read = {step["Relation Name"] for step in steps if step.get("Relation Name", "").startswith("note_")}
     assert read <= {"note_3", "note_4"} or read == {f"note_{LARGE}"}
     assert len(session.execute(statement()).all()) == K
+
+
+def test_lists_of_partitions_that_hide_rows_are_not_taken_for_the_answer(session):
+    """Of rows that were deleted round the question the index of each partition still has the entries."""
+    vectors = np.random.default_rng(3).normal(size=(1_000, DIMENSIONS)).astype("f4")
+    lists = embedding_column(DIMENSIONS, metric="cosine", index=IVFFlat(lists=10), name="vector", nullable=False)
+    key = Column("id", Integer, primary_key=True)
+    listed = Table("listed", MetaData(), key, lists.column, postgresql_partition_by="HASH (id)")
+    connection = session.connection()
+    listed.create(connection)
+    for rest in (0, 1):
+        session.execute(text(f"CREATE TABLE l{rest} PARTITION OF listed FOR VALUES WITH (MODULUS 2, REMAINDER {rest})"))
+    with indexed_afterwards(connection, listed):
+        copy_rows(connection, listed, {"id": np.arange(1_000), "vector": vectors})
+    session.execute(text("SET LOCAL enable_seqscan = off"))
+    near = session.scalars(nearest(listed, listed.c.vector, QUESTION, k=500, exact=True)).all()
+    session.execute(delete(listed).where(listed.c.id.in_(near[:400])))
+    assert session.scalars(nearest(listed, listed.c.vector, QUESTION, k=K)).all() == near[400 : 400 + K]

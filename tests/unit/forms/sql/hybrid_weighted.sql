@@ -30,14 +30,17 @@ LIMIT (SELECT CASE WHEN (arm_1.taken = 'exact') THEN 50 ELSE 0 END AS rows
 FROM arm_1)) AS exact_1
 LIMIT 100) AS looked_at_1 ORDER BY distance
 LIMIT 50),
+before_1 AS MATERIALIZED
+{what is known before},
 first_2 AS MATERIALIZED
 (SELECT document.id AS key_0, CAST(1 AS DOUBLE PRECISION) OPERATOR(pg_catalog.-) (document.bits <=> %(param_14)s::VECTOR(3)) AS score, document.bits <=> %(param_14)s::VECTOR(3) AS distance
 FROM document
-WHERE {settings} ORDER BY CAST(binary_quantize(document.bits) AS BIT(3)) <~> binary_quantize(CAST(%(param_14)s::VECTOR(3) AS VECTOR(3)))
+WHERE {settings LEFT OUTER JOIN before_1 ON true} ORDER BY CAST(binary_quantize(document.bits) AS BIT(3)) <~> binary_quantize(CAST(%(param_14)s::VECTOR(3) AS VECTOR(3)))
 LIMIT 1000),
 way_2 AS MATERIALIZED
-(SELECT CASE WHEN (pg_catalog.count(*) >= 900) THEN 'first' WHEN (pg_catalog.current_setting('hnsw.iterative_scan', true) IS NOT NULL AND pg_catalog.count(*) >= 2 AND (CAST(pg_catalog.count(*) AS FLOAT(53)) OPERATOR(pg_catalog.*) {rows}) >= CAST(60000000 AS FLOAT(53))) THEN 'scan' ELSE 'exact' END AS taken
-FROM first_2),
+(SELECT CASE WHEN (seen_1.passed >= 1000 AND {scans of its vector indexes} = before_1.scans) THEN 'exact' WHEN (seen_1.passed >= 900) THEN 'first' WHEN ({scans of its vector indexes} = before_1.scans) THEN 'first' WHEN (pg_catalog.current_setting('hnsw.iterative_scan', true) IS NOT NULL AND seen_1.passed >= 2 AND (CAST(seen_1.passed AS FLOAT(53)) OPERATOR(pg_catalog.*) coalesce(before_1.rows, CAST(1000000 AS REAL))) >= CAST(60000000 AS FLOAT(53))) THEN 'scan' ELSE 'exact' END AS taken
+FROM (SELECT pg_catalog.count(*) AS passed
+FROM first_2) AS seen_1 LEFT OUTER JOIN before_1 ON true),
 scan_2 AS MATERIALIZED
 (SELECT document.id AS key_0, CAST(1 AS DOUBLE PRECISION) OPERATOR(pg_catalog.-) (document.bits <=> %(param_14)s::VECTOR(3)) AS score, document.bits <=> %(param_14)s::VECTOR(3) AS distance
 FROM document
