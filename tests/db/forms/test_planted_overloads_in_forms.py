@@ -67,6 +67,43 @@ def test_no_form_calls_a_planted_overload(planted, engine, sent, names):
     assert planted.calls() == {}
 
 
+CAST_FROM = ("text", "varchar", "name", "int4", "int8", "float8", "bool", "oid", "regclass", "regconfig")
+
+
+def test_no_form_takes_an_implicit_cast_to_a_type_of_a_stranger(engine, sent, names):
+    """A cast needs the ownership of one of its types only; an operator class, which a superuser alone makes, more."""
+    with engine.begin() as connection:
+        for statement in casts_planted(names | COMPARISONS):
+            connection.execution_options(no_parameters=True).exec_driver_sql(statement)
+    run(engine, "SELECT concat('a'::public.planted), pg_typeof('a'::text::public.planted)", ())
+    assert casts_called(engine) == 1
+    for sql, values in sent.items():
+        run(engine, sql, values)
+    assert casts_called(engine) == 1
+
+
+def casts_planted(names):
+    """Yield statements that make a type, casts to it from what our statements hold, and all names over the type."""
+    yield "CREATE SEQUENCE casts"
+    yield "CREATE TYPE planted AS ENUM ('a')"
+    for number, source in enumerate(CAST_FROM):
+        yield (
+            f"CREATE FUNCTION cast_{number}({source}) RETURNS planted LANGUAGE sql"
+            " AS $$ SELECT nextval('public.casts'); SELECT 'a'::public.planted $$"
+        )
+        yield f"CREATE CAST ({source} AS planted) WITH FUNCTION cast_{number}({source}) AS IMPLICIT"
+    for number, name in enumerate(sorted(names)):
+        two = f"{name if name.isidentifier() else f'operator_{number}'}(planted, planted)"
+        yield f"CREATE FUNCTION public.{two} RETURNS bool LANGUAGE sql AS 'SELECT true'"
+        if not name.isidentifier():
+            yield f"CREATE OPERATOR public.{name} (LEFTARG = planted, RIGHTARG = planted, FUNCTION = operator_{number})"
+
+
+def casts_called(engine):
+    with engine.connect() as connection:
+        return connection.exec_driver_sql("SELECT coalesce(pg_sequence_last_value('casts'), 0)").scalar()
+
+
 class Unfiltered(Situation):
     """A Situation without a comparison of the caller's own."""
 

@@ -137,3 +137,45 @@ def test_a_column_that_has_to_become_not_null_stops_the_script(alembic_project, 
 def test_an_index_of_neither_name_stops_a_rename(alembic_project, psql):
     script = script_of(alembic_project, 'op.rename_vector_index("ix", "ix_v3", table_name="document")')
     assert "There is no index ix to rename, and none that is called ix_v3 either." in refused(psql, script)
+
+
+ODD = (
+    "it's 50% \"quoted\"", "%(x)s %s :name", "::text \\:x back\\slash", "naïve 日本", "é" * 31 + "x", "tab\there\nnew line",
+    "$1 {brace} $tag$", "a--b /*c a;b",
+)  # fmt: skip
+
+
+def test_odd_names_of_tables_and_indexes_and_of_what_a_condition_compares(alembic_project, catalog, psql):
+    """Each is the name of a table, of a column of its condition and, as text, of what that is compared with."""
+    create, drop, wished = [], [], {}
+    for name in ODD:
+        quoted, literal = '"' + name.replace('"', '""') + '"', "'" + name.replace("'", "''") + "'"
+        index = f"ix {name}" if len(name) < 30 else f"{name[:-1]}y"
+        where = f"{quoted} = {literal}"
+        wished[index] = f"({where}::text)"
+        catalog.execute(f"CREATE TABLE {quoted} (id int, {quoted} text, embedding vector(3))")
+        keywords = f"operator_class='vector_l2_ops', where={where!r}"
+        create.append(f"op.create_vector_index({index!r}, {name!r}, 'embedding', {keywords})")
+        drop.append(f"op.drop_vector_index({index!r}, {name!r})")
+    alembic_project.revision("\n".join(create), "\n".join(drop))
+    lines = alembic_project.sql().split("-- Running upgrade")[1].splitlines(keepends=True)[1:]
+    script = re.sub(r"(INSERT INTO|UPDATE) alembic_version.*?;", "", "BEGIN;\n" + "".join(lines), flags=re.DOTALL)
+    psql(script)
+    first = conditions(catalog)
+    assert {name: condition for name, (_, condition) in first.items()} == wished
+    psql(script)
+    alembic_project.upgrade()
+    assert conditions(catalog) == first
+    alembic_project.downgrade()
+    assert conditions(catalog) == {}
+    alembic_project.upgrade()
+    assert {name: condition for name, (_, condition) in conditions(catalog).items()} == wished
+
+
+def conditions(catalog):
+    """Return name -> (oid, condition) of the valid vector indexes."""
+    found = catalog.scalar(
+        "SELECT json_object_agg(c.relname, json_build_array(c.oid, pg_get_expr(i.indpred, i.indrelid))) FROM pg_index i"
+        " JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am a ON a.oid = c.relam WHERE a.amname = 'hnsw' AND i.indisvalid"
+    )
+    return {name: tuple(parts) for name, parts in (found or {}).items()}
