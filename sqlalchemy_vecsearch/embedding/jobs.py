@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import select, text
+from sqlalchemy import MetaData, select, text
 
 from sqlalchemy_vecsearch.embedding.errors import ReembeddingError, UnknownJobError, WorkTableError
 from sqlalchemy_vecsearch.embedding.job_result import next_step_of
-from sqlalchemy_vecsearch.embedding.journal import known_jobs
+from sqlalchemy_vecsearch.embedding.journal import journal_table, known_jobs
 from sqlalchemy_vecsearch.embedding.reembedding import held_columns
 from sqlalchemy_vecsearch.embedding.stale import failed_rows
+from sqlalchemy_vecsearch.embedding.strangers import find_stranger
 from sqlalchemy_vecsearch.embedding.verification.subject import COUNT
 from sqlalchemy_vecsearch.embedding.work_table import written_name
 
@@ -80,7 +81,8 @@ def jobs_now(connection: Connection, job: str | None = None, schema: str | None 
 
     Args:
         connection: of the database.
-        job: only the jobs of this name; None for all.
+        job: only the jobs of this name; None for all. Then no rows are counted for those of a journal whose owner owns
+            neither its schema nor the database, which would run what he has written as the source.
         schema: only those of this schema; None for all that have a journal.
 
     Raises:
@@ -99,7 +101,7 @@ def jobs_now(connection: Connection, job: str | None = None, schema: str | None 
             job=job,
             known=names,
         )
-    return tuple(_progress(connection, one, place) for place, one in found)
+    return tuple(_progress(connection, one, place, named=job is not None) for place, one in found)
 
 
 _JOURNALS: Final = text("""
@@ -119,11 +121,19 @@ SELECT i.indisvalid AND i.indisready AND i.indislive AS valid
 """)
 
 
-def _progress(connection: Connection, job: Reembedding, schema: str | None) -> JobProgress:
+def _progress(connection: Connection, job: Reembedding, schema: str | None, *, named: bool) -> JobProgress:
+    lost: dict[str, Any] = {"live": job.live, "replacement": job.replacement}
+    journal = written_name(connection, journal_table(MetaData(), schema))
+    if not named and (owner := find_stranger(connection, journal)) is not None:
+        lost["problem"] = (
+            f"The journal belongs to the role {owner!r}, which owns neither the schema nor the database. "
+            "To count rows runs what that role has written as the source of the job, with the rights of this one."
+        )
+        return JobProgress(**_of_journal(job, schema), **lost, next=f"Ask for it by name: vecsearch status {job.job}")
     try:
         columns = held_columns(connection, job.job, schema)
     except (ReembeddingError, WorkTableError) as error:
-        lost: dict[str, Any] = {"live": job.live, "replacement": job.replacement, "problem": str(error)}
+        lost["problem"] = str(error)
         return JobProgress(**_of_journal(job, schema), **lost, next="Remove the reason that is named.")
     found = columns.found
     total = connection.scalar(select(COUNT).select_from(found.table)) or 0

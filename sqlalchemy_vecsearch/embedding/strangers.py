@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Row
 
-__all__ = ["TABLE_KINDS", "find_kind", "refuse_tables_of_strangers"]
+__all__ = ["TABLE_KINDS", "find_kind", "find_stranger", "refuse_tables_of_strangers"]
 
 TABLE_KINDS: Final = frozenset({"r", "p"})
 """What ``pg_class.relkind`` says of a table, and of a partitioned one."""
@@ -72,6 +72,12 @@ def find_kind(connection: Connection, name: str, *, beside: str | None = None) -
             _refuse(row, beside)
         return kind
     return None
+
+
+def find_stranger(connection: Connection, name: str) -> str | None:
+    """Return the owner of a table who owns neither its schema nor the database; None for this role and superusers."""
+    row = connection.execute(_TABLES, {"names": [name], "beside": None}).one_or_none()
+    return row.owner if row is not None and row.is_stranger else None
 
 
 def refuse_tables_of_strangers(connection: Connection, names: Iterable[str], *, beside: str) -> None:

@@ -172,8 +172,13 @@ def test_nothing_runs_the_source_of_a_job_that_a_stranger_has_written(tables, st
         PLANTED_JOB,
     )
     with tables.begin() as connection:
-        (found,) = jobs_now(connection)
-        assert found.problem == refused("vecsearch_reembedding")
+        (found,), (by_name,) = jobs_now(connection), jobs_now(connection, "j")
+        assert found.problem == (
+            f"The journal belongs to the role '{STRANGER}', which owns neither the schema nor the database. "
+            "To count rows runs what that role has written as the source of the job, with the rights of this one."
+        )
+        assert found.next == "Ask for it by name: vecsearch status j"
+        assert by_name.problem == refused("vecsearch_reembedding")
     with tables.connect() as connection:
         operations = Operations(MigrationContext.configure(connection))
         for operation in (operations.swap_embedding, operations.finish_reembedding, operations.abort_reembedding):
@@ -193,3 +198,15 @@ def test_a_journal_of_who_owns_the_embedded_table_is_read_under_its_policies(tab
     with tables.connect() as connection:
         connection.execute(text(f"SET LOCAL ROLE {READER}"))
         assert active(connection, Document.embedding).column is Document.embedding
+
+
+def test_no_look_at_all_jobs_runs_what_the_owner_of_a_table_has_written(tables, stranger):
+    """He is no stranger to his own table, and whoever asks for his job by its name knows what that is."""
+    stranger(*creation_of(journal_table(MetaData(), None)), *HARM, PLANTED_JOB)
+    with tables.begin() as connection:
+        connection.execute(text(f"ALTER TABLE document OWNER TO {STRANGER}"))
+    with tables.begin() as connection:
+        (found,) = jobs_now(connection)
+        assert (found.job, found.state, found.total) == ("j", "begun", None)
+        assert found.problem.startswith("The journal belongs to the role ")
+    assert ran(tables) == []
