@@ -65,28 +65,27 @@ def before_statement(engine, number, act):
 def exchanged_at(job, runner, number, work):
     """Do a runner's work, and exchange the names before one of its statements; say when that was done.
 
-    Where the runner holds the lock, the exchange is refused, or waits for the end of what the runner does there.
+    Where the runner holds the lock, the exchange is refused, or waits for the end of what the runner does there. What
+    has to be done after it, such as a NOT NULL, may be refused for the same reason.
     """
-    done = []
 
     def exchange():
         with suppress(LockWaitError):
             operation(job, "swap_embedding", JOB, mode="rename", max_pending=10)
-            done.append(True)
 
     other, moment = Thread(target=exchange), []
 
     def begin():
         other.start()
         other.join(0.5)
-        moment.append("before" if done else "never" if not other.is_alive() else "beside")
+        moment.append("beside" if other.is_alive() else "before")
 
     with before_statement(runner, number, begin) as seen:
         result = work()
     if other.ident is not None:
         other.join(60)
         assert not other.is_alive()
-    return result, "never" if not done else moment[0], len(seen) < number
+    return result, moment[0] if job.found().renamed else "never", len(seen) < number
 
 
 def each_statement(job, runner, work, stride=1):
