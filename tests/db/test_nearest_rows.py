@@ -379,7 +379,7 @@ async def test_async_sessions_search_and_hold_settings(url, make_engine, query):
     for driver in ("psycopg_async", "asyncpg"):
         engine = make_engine(driver, url=url)
         async with AsyncSession(engine) as session:
-            async with search_settings(session, ef_search=120):
+            async with search_settings(session, ef_search=240):
                 rows = (await session.execute(nearest(Document, Document.embedding, query.tolist(), k=60))).all()
                 filtered = nearest(
                     select(Document.id).where(Document.hundredth == 5), Document.embedding, query.tolist(), k=10
@@ -387,7 +387,7 @@ async def test_async_sessions_search_and_hold_settings(url, make_engine, query):
                 assert len((await session.execute(filtered)).all()) == 10
                 value = (await session.execute(select(func.current_setting("hnsw.ef_search")))).scalar()
             assert len(rows) == 60
-            assert value == "120"
+            assert value == "240"
             with (
                 pytest.raises(SettingsError, match="was entered without 'async'"),
                 search_settings(session, ef_search=1),

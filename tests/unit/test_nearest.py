@@ -128,7 +128,7 @@ ENTITY = "document.id, document.lang, document.author_id, document.embedding"
 def test_a_search_without_a_filter_looks_at_once_and_goes_on_if_rows_are_missing():
     statement = nearest(Document, Document.embedding, QUERY, k=10)
     assert lines(statement) == expected("nearest")
-    assert limits(statement) == [20, 20, 20, 10, 10]
+    assert limits(statement) == [20, 50, 50, 10, 10]
 
 
 def test_the_settings_of_each_scan_stand_in_its_own_level():
@@ -139,7 +139,7 @@ def test_the_settings_of_each_scan_stand_in_its_own_level():
         f"{unset('hnsw.iterative_scan')}) AS concat_1 FROM (VALUES (1)) AS given(one))"
     )
     assert scan == (
-        f"(SELECT pg_catalog.concat({RAISED.format(ef_search, ef_search, 100)}, "
+        f"(SELECT pg_catalog.concat({RAISED.format(ef_search, ef_search, 400)}, "
         "pg_catalog.set_config('hnsw.iterative_scan', 'relaxed_order', true), "
         "pg_catalog.set_config('hnsw.max_scan_tuples', '2147483647', true), "
         "pg_catalog.set_config('hnsw.scan_mem_multiplier', '64', true)) AS concat_2 FROM (VALUES (1)) AS given(one) "
@@ -148,8 +148,8 @@ def test_the_settings_of_each_scan_stand_in_its_own_level():
 
 
 def test_k_raises_ef_search():
-    assert ef_search_of(nearest(Document, Document.embedding, QUERY, k=10)) == ["100", "100"]
-    assert ef_search_of(nearest(Document, Document.embedding, QUERY, k=160)) == ["180", "180"]
+    assert ef_search_of(nearest(Document, Document.embedding, QUERY, k=10)) == ["100", "400"]
+    assert ef_search_of(nearest(Document, Document.embedding, QUERY, k=160)) == ["180", "400"]
 
 
 def test_an_explicit_ef_search_is_stated_outright_and_never_below_k():
@@ -204,7 +204,7 @@ def test_the_exact_way_can_be_bounded():
     text = sql(statement)
     allowed = "{rows} <= CAST(5000000 AS FLOAT(53))"
     assert f"ELSE CASE WHEN ({allowed}) THEN 'exact' ELSE 'scan' END END AS taken" in text
-    assert f"FROM scan_1) < 20 AND {allowed}) THEN 'exact'" in text
+    assert f"FROM scan_1) < 50 AND {allowed}) THEN 'exact'" in text
 
 
 def test_a_partition_is_told_outside_too():
@@ -244,9 +244,9 @@ def test_a_join_is_kept_on_both_levels_and_every_row_is_found_by_all_its_keys():
     assert text.endswith(
         f"SELECT document.id, author.name, candidates_1.distance AS distance FROM {join}, candidates_1 "
         "WHERE document.id = candidates_1.key_0 AND author.id = candidates_1.key_1 "
-        "ORDER BY candidates_1.distance OPERATOR(pg_catalog.+) 0, document.id LIMIT 10 OFFSET %(param_9)s::INTEGER"
+        "ORDER BY candidates_1.distance OPERATOR(pg_catalog.+) 0, document.id LIMIT 10 OFFSET %(param_10)s::INTEGER"
     )
-    assert (limits(statement), parameters(statement)["param_9"]) == ([26, 26, 26, 10], 3)
+    assert (limits(statement), parameters(statement)["param_10"]) == ([26, 26, 26, 10], 3)
 
 
 def test_what_an_outer_join_can_make_null_is_matched_as_null():
@@ -349,7 +349,7 @@ def test_ivfflat_looks_at_a_tenth_of_its_lists_under_a_filter_where_reading_ever
     raised = [re.search(r"'ivfflat.probes'.*?, (\d+)\) AS TEXT", found)[1] for found in (first, scan)]
     assert raised == ["6", "48"]
     allowed = "CASE WHEN ({rows} <= CAST(1000000 AS FLOAT(53))) THEN 'exact' ELSE 'scan' END"
-    assert f"WHEN (seen_1.passed >= 20) THEN 'scan' ELSE {allowed} END AS taken" in sql(statement)
+    assert f"WHEN (seen_1.passed >= 15) THEN 'scan' ELSE {allowed} END AS taken" in sql(statement)
 
 
 def test_a_column_without_a_known_index_tells_both_methods():

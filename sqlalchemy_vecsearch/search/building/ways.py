@@ -186,7 +186,7 @@ class Ways:
 
     def _scan_settings(self, *, optional: bool) -> CarriedSettings:
         reach = Reach(
-            ef_search=self.numbers["ef_search"],
+            ef_search=self.numbers["ef_search_on"],
             probes=self.numbers["probes_to_scan"],
             max_scan_tuples=self.numbers["max_scan_tuples"] if self.shape.visits else UNBOUNDED_SCAN,
         )

@@ -65,7 +65,7 @@ FORMS = {
     "half": lambda q, s=Chunk, **o: nearest(s, Chunk.half, q, k=K, **o),
     "binary": lambda q, s=Chunk, **o: nearest(s, Chunk.bits, q, k=K, **o or {"oversample": 120}),
     "stages": lambda q, s=Chunk, **o: nearest(s, Chunk.bits, q, k=K, **o or STAGES),
-    "part": lambda q, s=Chunk, **o: nearest(s, Chunk.part, q, k=K, **o or {"oversample": 40}),
+    "part": lambda q, s=Chunk, **o: nearest(s, Chunk.part, q, k=K, **o or {"oversample": 60}),
     "lists": lambda q, s=Chunk, **o: nearest(s, Chunk.lists, q, k=K, **o),
     "lists, filtered": lambda q, s=FILTERED, **o: nearest(s, Chunk.lists, q, k=K, **o),
     "nearest_each": lambda q, s=Chunk, **o: nearest_each(s, E, {1: q}, k=K, **o),

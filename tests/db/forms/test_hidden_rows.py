@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hidden_forms import DIMENSIONS, FORMS, Chunk, E, K, assert_found, fill, keys
+from hidden_forms import DIMENSIONS, FORMS, Chunk, E, K, add, assert_found, fill, keys
 from sqlalchemy import create_engine, event, make_url, select, text
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Session, with_loader_criteria
@@ -157,6 +157,40 @@ def arms_that_ran(session, statement):
     return [name for name, loops in names.items() if loops]
 
 
+@pytest.fixture
+def scans_that_pay(monkeypatch):
+    """Let an iterative scan be taken as in a table that is thirty times as large."""
+    monkeypatch.setattr(decided, "_READ_FOR_VISITED", decided._READ_FOR_VISITED // 30)
+    decided.decided.cache_clear()
+    yield
+    decided.decided.cache_clear()
+
+
+@pytest.mark.parametrize("scattered", [1.3, 1.6])
+@pytest.mark.usefixtures("scans_that_pay")
+def test_few_scattered_rows_near_the_question_are_not_passed_over_for_farther_ones(engine, scattered):
+    """A scan ends as soon as it has rows enough, and of these few it reaches some late: it looks about more widely."""
+    chance = np.random.default_rng(80)
+    middle = 0.75 * centres()[OTHERS[1]] + 0.66 * chance.normal(size=DIMENSIONS)
+    asked = (middle + 0.4 * chance.normal(size=(12, DIMENSIONS))).astype("f4")
+    taken, hits = set(), 0
+    with Session(engine) as session:
+        near = middle + scattered * chance.normal(size=(40, DIMENSIONS))
+        add(session.connection(), ROWS + np.arange(40), np.ones(40, int), near)
+        seen_by(session, 1)
+        for question in asked:
+            search = nearest(Chunk, E, question, k=K)
+            right = keys(session, nearest(Chunk, E, question, k=K, exact=True))
+            with session.begin_nested() as alone:  # a setting lasts to its end, and the next search would have it
+                hits += len(set(right) & set(keys(session, search)))
+                alone.rollback()
+            with session.begin_nested() as alone:
+                taken.update(arms_that_ran(session, search))
+                alone.rollback()
+    assert "scan" in taken
+    assert hits / len(asked) / K >= 0.97
+
+
 def test_a_filter_that_no_row_passes_is_no_walk_through_the_graph(engine):
     with Session(engine) as session:
         session.execute(text("SET LOCAL enable_seqscan = off"))
@@ -193,7 +227,6 @@ def test_a_scan_of_lists_that_finds_enough_among_hidden_rows_is_not_taken_for_th
         assert arms_that_ran(session, probed) == ["first"]
 
 
-@pytest.mark.usefixtures("small_tables_searched_as_large_ones")
 def test_rows_that_are_read_by_other_means_are_not_ranked_by_what_a_quantised_index_holds(engine):
     """Of a tenant in one cluster all vectors have nearly the same signs, by which 800 of its rows are chance."""
     with Session(engine) as session:

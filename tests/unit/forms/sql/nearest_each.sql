@@ -6,16 +6,16 @@ FROM document
 WHERE {settings WHERE given_1.vector IS NOT NULL} ORDER BY document.embedding <=> given_1.vector
 LIMIT 10),
 way_1 AS MATERIALIZED
-(SELECT CASE WHEN (pg_catalog.count(*) >= 10) THEN 'first' WHEN (pg_catalog.current_setting('hnsw.iterative_scan', true) IS NOT NULL AND pg_catalog.count(*) >= 2 AND (CAST(pg_catalog.count(*) AS FLOAT(53)) OPERATOR(pg_catalog.*) {rows}) >= CAST(60000 AS FLOAT(53))) THEN 'scan' ELSE 'exact' END AS taken
+(SELECT CASE WHEN (pg_catalog.count(*) >= 10) THEN 'first' WHEN (pg_catalog.current_setting('hnsw.iterative_scan', true) IS NOT NULL AND pg_catalog.count(*) >= 2 AND (CAST(pg_catalog.count(*) AS FLOAT(53)) OPERATOR(pg_catalog.*) {rows}) >= CAST(240000 AS FLOAT(53))) THEN 'scan' ELSE 'exact' END AS taken
 FROM first_1),
 scan_1 AS MATERIALIZED
 (SELECT document.id AS key_0, document.embedding <=> given_1.vector AS distance
 FROM document
 WHERE {settings WHERE (SELECT way_1.taken FROM way_1) = 'scan'} ORDER BY document.embedding <=> given_1.vector
-LIMIT 10),
+LIMIT 40),
 arm_1 AS MATERIALIZED
 (SELECT CASE WHEN (way_1.taken = 'scan' AND (SELECT pg_catalog.count(*) AS rows
-FROM scan_1) < 10) THEN 'exact' ELSE way_1.taken END AS taken
+FROM scan_1) < 40) THEN 'exact' ELSE way_1.taken END AS taken
 FROM way_1)
 SELECT key_0, distance OPERATOR(pg_catalog.+) 0 AS distance
 FROM (SELECT *
@@ -29,7 +29,7 @@ FROM (SELECT document.id AS key_0, (document.embedding <=> given_1.vector) OPERA
 FROM document ORDER BY distance
 LIMIT (SELECT CASE WHEN (arm_1.taken = 'exact') THEN 5 ELSE 0 END AS rows
 FROM arm_1)) AS exact_1
-LIMIT 10) AS looked_at_1 ORDER BY distance
+LIMIT 40) AS looked_at_1 ORDER BY distance
 LIMIT 5) AS each_1 ON true
 WHERE vector_norm(given_1.vector) > CAST(0 AS DOUBLE PRECISION))
 SELECT found_1.key, document.id, document.lang, document.title, document.embedding, document.bits, document.maybe, document.sparse, found_1.distance AS distance

@@ -4,16 +4,16 @@ FROM document
 WHERE {settings} ORDER BY document.embedding <=> %(param_1)s::VECTOR(3)
 LIMIT 212),
 way_1 AS MATERIALIZED
-(SELECT CASE WHEN (pg_catalog.count(*) >= 212) THEN 'first' WHEN (pg_catalog.current_setting('hnsw.iterative_scan', true) IS NOT NULL AND pg_catalog.count(*) >= 2 AND (CAST(pg_catalog.count(*) AS FLOAT(53)) OPERATOR(pg_catalog.*) {rows}) >= CAST(3375000 AS FLOAT(53))) THEN 'scan' ELSE 'exact' END AS taken
+(SELECT CASE WHEN (pg_catalog.count(*) >= 212) THEN 'first' WHEN (pg_catalog.current_setting('hnsw.iterative_scan', true) IS NOT NULL AND pg_catalog.count(*) >= 2 AND (CAST(pg_catalog.count(*) AS FLOAT(53)) OPERATOR(pg_catalog.*) {rows}) >= CAST(3780000 AS FLOAT(53))) THEN 'scan' ELSE 'exact' END AS taken
 FROM first_1),
 scan_1 AS MATERIALIZED
 (SELECT document.id AS key_0, document.embedding <=> %(param_1)s::VECTOR(3) AS distance
 FROM document
 WHERE {settings WHERE (SELECT way_1.taken FROM way_1) = 'scan'} ORDER BY document.embedding <=> %(param_1)s::VECTOR(3)
-LIMIT 250),
+LIMIT 280),
 arm_1 AS MATERIALIZED
 (SELECT CASE WHEN (way_1.taken = 'scan' AND (SELECT pg_catalog.count(*) AS rows
-FROM scan_1) < 250) THEN 'exact' ELSE way_1.taken END AS taken
+FROM scan_1) < 280) THEN 'exact' ELSE way_1.taken END AS taken
 FROM way_1),
 nearest_1 AS MATERIALIZED
 (SELECT key_0, distance OPERATOR(pg_catalog.+) 0 AS distance
@@ -28,9 +28,9 @@ FROM (SELECT document.id AS key_0, (document.embedding <=> %(param_1)s::VECTOR(3
 FROM document ORDER BY distance
 LIMIT (SELECT CASE WHEN (arm_1.taken = 'exact') THEN 200 ELSE 0 END AS rows
 FROM arm_1)) AS exact_1
-LIMIT 250) AS looked_at_1 ORDER BY distance
+LIMIT 280) AS looked_at_1 ORDER BY distance
 LIMIT 200)
 SELECT document.id, document.lang, document.title, document.embedding, document.bits, document.maybe, document.sparse, nearest_1.distance AS distance
 FROM document, nearest_1
 WHERE document.id = nearest_1.key_0 ORDER BY nearest_1.distance OPERATOR(pg_catalog.+) 0, nearest_1.key_0
-LIMIT %(param_8)s::INTEGER OFFSET %(param_9)s::INTEGER
+LIMIT %(param_9)s::INTEGER OFFSET %(param_10)s::INTEGER

@@ -18,7 +18,7 @@ FROM document
 WHERE NOT (document.id = ANY (%(param_3)s::INTEGER[])) AND {settings WHERE liked_1.vector IS NOT NULL} ORDER BY document.embedding <=> liked_1.vector
 LIMIT 20),
 way_1 AS MATERIALIZED
-(SELECT CASE WHEN (pg_catalog.count(*) >= 20) THEN 'first' WHEN (pg_catalog.current_setting('hnsw.iterative_scan', true) IS NOT NULL AND pg_catalog.count(*) >= 2 AND (CAST(pg_catalog.count(*) AS FLOAT(53)) OPERATOR(pg_catalog.*) {rows}) >= CAST(120000 AS FLOAT(53))) THEN 'scan' ELSE 'exact' END AS taken
+(SELECT CASE WHEN (pg_catalog.count(*) >= 15) THEN 'first' WHEN (pg_catalog.current_setting('hnsw.iterative_scan', true) IS NOT NULL AND pg_catalog.count(*) >= 2 AND (CAST(pg_catalog.count(*) AS FLOAT(53)) OPERATOR(pg_catalog.*) {rows}) >= CAST(240000 AS FLOAT(53))) THEN 'scan' ELSE 'exact' END AS taken
 FROM first_1),
 scan_1 AS MATERIALIZED
 (SELECT document.id AS key_0, document.embedding <=> liked_1.vector AS distance
@@ -55,7 +55,7 @@ WHERE document.id = every_candidate_1.key_0),
 best_1 AS MATERIALIZED
 (SELECT compared_1.key_0 AS key_0, compared_1.distance AS distance, compared_1.away AS away
 FROM compared_1 ORDER BY compared_1.away < compared_1.distance, CASE WHEN (compared_1.away < compared_1.distance) THEN CAST(0 AS DOUBLE PRECISION) OPERATOR(pg_catalog.-) compared_1.away ELSE compared_1.distance END
-LIMIT %(param_10)s::INTEGER)
+LIMIT %(param_11)s::INTEGER)
 SELECT document.id, document.lang, document.title, document.embedding, document.bits, document.maybe, document.sparse, best_1.distance AS distance
 FROM document, best_1
 WHERE document.id = best_1.key_0 ORDER BY best_1.away < best_1.distance, CASE WHEN (best_1.away < best_1.distance) THEN CAST(0 AS DOUBLE PRECISION) OPERATOR(pg_catalog.-) best_1.away ELSE best_1.distance END
