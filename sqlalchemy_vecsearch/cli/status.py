@@ -1,5 +1,6 @@
 """`vecsearch status`: the index builds that run now, what interrupted work has left, and the changes of models."""
 
+from textwrap import wrap
 from typing import Annotated, Any
 
 import typer
@@ -83,7 +84,10 @@ def _show_jobs(console: Console, jobs: Any) -> None:  # values of JobProgress
             markup=False,
         )
         for line in _lines(one):
-            console.print(f"    {line}", markup=False)
+            # on a terminal the rest of a long line stands below its beginning
+            room = len(line) if console.soft_wrap else max(console.width - 4, 1)
+            for part in wrap(line, room, break_long_words=False, break_on_hyphens=False):
+                console.print(f"    {part}", markup=False, soft_wrap=True)
 
 
 def _lines(one: Any) -> list[str]:  # a JobProgress
