@@ -100,6 +100,9 @@ class SearchPlan:
         """Return the plan as text: the verdict, the rows, and a line for each step with its conditions beneath."""
         return "\n".join([self.verdict, *self._rows_line(), *taken(self.ways), "", render_plan(self.root)])
 
+    def __str__(self) -> str:
+        return self.render()
+
     def _rows_line(self) -> Iterator[str]:
         asked = "" if self.rows.asked is None else f" of {self.rows.asked} asked for"
         if self.rows.returned is not None:

@@ -28,6 +28,7 @@ def test_a_search_is_served_by_its_index(session):
     assert plan.indexes == ("ix_doc_embedding",)
     assert (plan.rows.asked, plan.rows.returned) == (10, None)
     assert plan.render().startswith("Served by 'ix_doc_embedding'.\n\nLimit  (10 rows expected)\n")
+    assert str(plan) == plan.render()
     assert ".embedding <=> '[... 8 numbers]'::vector(8))" in plan.render()
 
 
