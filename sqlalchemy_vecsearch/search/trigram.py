@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Float, String, Text, cast, func
+from sqlalchemy import Engine, Float, String, Text, cast, event, func
 
 from sqlalchemy_vecsearch.search.building.column import own_column
 from sqlalchemy_vecsearch.search.building.leg_texts import (
@@ -17,16 +18,21 @@ from sqlalchemy_vecsearch.search.building.leg_texts import (
     text_column,
 )
 from sqlalchemy_vecsearch.selects import only_columns
+from sqlalchemy_vecsearch.sqlstates import sqlstate_of
 from sqlalchemy_vecsearch.types.percent import with_percent_sign
 
 if TYPE_CHECKING:
     from sqlalchemy import BindParameter
+    from sqlalchemy.engine import ExceptionContext
 
     from sqlalchemy_vecsearch.search.building.legs import Leg, LegForm
     from sqlalchemy_vecsearch.search.building.row_keys import RowKeys
     from sqlalchemy_vecsearch.selects import Statement
 
 __all__ = ["TrigramLeg", "trigram"]
+
+_NO_FUNCTION: Final = "42883"
+_MISSING_FUNCTION: Final = re.compile(r"\bfunction word_similarity\(")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,3 +87,16 @@ def trigram(column: Any, text: str, *, name: str = "trigram") -> Leg:
     """
     text_column(column, String, "text", "trigram", "Document.title")
     return TrigramLeg(name, column, checked_text(text))
+
+
+@event.listens_for(Engine, "handle_error")
+def _explain_missing_extension(context: ExceptionContext) -> None:
+    """Add our sentences to SQLAlchemy's error, whose class, statement and original stay: programs may catch them."""
+    original, error = context.original_exception, context.sqlalchemy_exception
+    if error is None or sqlstate_of(original) != _NO_FUNCTION or _MISSING_FUNCTION.search(str(original)) is None:
+        return
+    error.add_detail(
+        "The search path of this connection leads to no extension pg_trgm. "
+        "A trigram leg compares spelling by its functions, and each database has extensions of its own. "
+        "Run CREATE EXTENSION pg_trgm in this database, or leave the leg out."
+    )

@@ -1,9 +1,10 @@
 """What a statement says on a database where nobody has created the extension."""
 
 import pytest
-from sqlalchemy import Column, Integer, MetaData, Table, make_url, text
+from sqlalchemy import Column, Integer, MetaData, Table, Text, make_url, text
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 
+from sqlalchemy_vecsearch import hybrid, trigram
 from sqlalchemy_vecsearch.types import HALFVEC, SPARSEVEC, VECTOR
 
 HINT = (
@@ -54,5 +55,25 @@ def test_other_errors_of_such_a_database_are_left_alone(bare_run, statement):
         with pytest.raises(DBAPIError) as caught, connection.begin_nested():
             connection.execute(text(statement))
         assert caught.value.detail == []
+
+    bare_run(check)
+
+
+def test_a_trigram_leg_says_which_extension_it_needs(bare_run):
+    table = Table("item", MetaData(), Column("id", Integer, primary_key=True), Column("title", Text))
+    search = hybrid(table, [trigram(table.c.title, "ramne")], k=5)
+
+    def check(connection):
+        table.create(connection)
+        connection.execute(table.insert(), [{"id": 1, "title": "Ramen"}])
+        with pytest.raises(ProgrammingError) as caught, connection.begin_nested():
+            connection.execute(search)
+        assert caught.value.detail == [
+            "The search path of this connection leads to no extension pg_trgm. A trigram leg compares spelling by its "
+            "functions, and each database has extensions of its own. Run CREATE EXTENSION pg_trgm in this database, or "
+            "leave the leg out."
+        ]
+        assert "function word_similarity(" in str(caught.value.orig)
+        assert refused(connection, "SELECT no_similarity('a')").detail == []
 
     bare_run(check)
