@@ -216,12 +216,12 @@ def _run(connection: Connection, statement: Select[Any]) -> tuple[float, list[An
     """Run a statement twice, and return what the second run cost the server, in seconds, with its keys."""
     process = connection.scalar(select(func.pg_backend_pid()))
     connection.execute(statement).all()
-    before = _computed(process)
+    before = computed(process)
     rows = connection.execute(statement).all()
-    return _computed(process) - before, [row.id for row in rows]
+    return computed(process) - before, [row.id for row in rows]
 
 
-def _computed(process: int) -> float:
+def computed(process: int) -> float:
     """Return the seconds that a process of this machine has computed, by Linux's count in nanoseconds."""
     return int(Path(f"/proc/{process}/schedstat").read_text().split()[0]) / 1e9
 
