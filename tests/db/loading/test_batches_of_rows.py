@@ -38,8 +38,8 @@ def row_of(number):
 def test_batches_of_every_type_arrive_as_the_rows_would(run):
     def check(connection):
         numbers.create(connection)
-        assert copy_rows(connection, numbers, map(row_of, range(2_345))) == 2_345
-        for number in (0, 999, 1_000, 2_344):
+        assert copy_rows(connection, numbers, map(row_of, range(1_345))) == 1_345
+        for number in (0, 999, 1_000, 1_344):
             found = connection.execute(select(numbers).where(numbers.c.id == number)).one()
             expected = row_of(number)
             assert found.sparse.to_list() == expected.pop("sparse").tolist()
@@ -52,8 +52,8 @@ def test_batches_of_every_type_arrive_as_the_rows_would(run):
 def test_a_null_in_a_later_batch_arrives(run):
     def check(connection):
         metadata.create_all(connection)
-        rows = [{"id": n, "bits": None if n in {1_500, 2_999} else f"{n % 16:04b}"} for n in range(3_500)]
-        assert copy_rows(connection, signatures, iter(rows)) == 3_500
+        rows = [{"id": n, "bits": None if n in {1_500, 1_999} else f"{n % 16:04b}"} for n in range(2_300)]
+        assert copy_rows(connection, signatures, iter(rows)) == 2_300
         found = connection.execute(select(signatures.c.bits).order_by(signatures.c.id)).scalars().all()
         assert found == [row["bits"] for row in rows]
 

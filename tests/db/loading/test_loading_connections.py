@@ -112,7 +112,7 @@ def test_an_async_connection_is_no_connection(make_engine):
 @pytest.mark.parametrize("on_conflict", [None, "update"])
 def test_rows_may_use_the_connection_of_the_load(run, on_conflict):
     """A COPY takes the rows that are there; while they are made, the connection is free."""
-    source = select(func.generate_series(1, 2500).label("id"))
+    source = select(func.generate_series(1, 1100).label("id"))
 
     def check(connection):
         metadata.create_all(connection)
@@ -121,8 +121,8 @@ def test_rows_may_use_the_connection_of_the_load(run, on_conflict):
             for row in connection.execute(source):
                 yield {"id": row.id, "embedding": [1, connection.scalar(select(func.abs(-row.id)))]}
 
-        assert copy_rows(connection, parts, read(), on_conflict=on_conflict) == 2500 == count(connection)
-        assert connection.scalar(select(parts.c.embedding).where(parts.c.id == 2500)) == [1, 2500]
+        assert copy_rows(connection, parts, read(), on_conflict=on_conflict) == 1100 == count(connection)
+        assert connection.scalar(select(parts.c.embedding).where(parts.c.id == 1100)) == [1, 1100]
 
     run(check)
 
@@ -131,24 +131,24 @@ def test_rows_may_use_the_connection_of_the_load(run, on_conflict):
 def test_rows_may_be_read_page_by_page_from_the_connection_of_the_load(run):
     def check(connection):
         metadata.create_all(connection)
-        pages = connection.execute(select(func.generate_series(1, 3000)), execution_options={"yield_per": 10})
-        assert copy_rows(connection, parts, ({"id": number} for number in pages.scalars())) == 3000 == count(connection)
+        pages = connection.execute(select(func.generate_series(1, 1300)), execution_options={"yield_per": 10})
+        assert copy_rows(connection, parts, ({"id": number} for number in pages.scalars())) == 1300 == count(connection)
 
     run(check)
 
 
 @pytest.mark.parametrize("given", ["rows", "columns"])
 def test_a_progress_function_may_use_the_connection_of_the_load(run, given):
-    whole = {"id": np.arange(5000), "embedding": np.ones((5000, 2), dtype=np.float32)}
+    whole = {"id": np.arange(2000), "embedding": np.ones((2000, 2), dtype=np.float32)}
     seen = []
 
     def check(connection):
         metadata.create_all(connection)
-        given_rows = rows(5000) if given == "rows" else whole
+        given_rows = rows(2000) if given == "rows" else whole
         copy_rows(connection, parts, given_rows, progress=lambda sent, _: seen.append((sent, count(connection))))
 
     run(check)
-    assert seen == [(number, number) for number in range(1000, 5001, 1000)]
+    assert seen == [(number, number) for number in range(1000, 2001, 1000)]
 
 
 @pytest.mark.parametrize("on_conflict", [None, "update"])
@@ -157,7 +157,7 @@ def test_what_ends_the_rows_comes_through_and_leaves_the_connection_usable(run, 
     def check(connection):
         metadata.create_all(connection)
         with pytest.raises(type(ending)) as caught:
-            copy_rows(connection, parts, rows(2500, ending), on_conflict=on_conflict)
+            copy_rows(connection, parts, rows(1300, ending), on_conflict=on_conflict)
         assert caught.value is ending
         assert count(connection) == 0
         assert copy_rows(connection, parts, rows(3), on_conflict=on_conflict) == 3
@@ -171,8 +171,8 @@ def test_what_ends_the_progress_comes_through_and_leaves_the_connection_usable(r
 
     def check(connection):
         metadata.create_all(connection)
-        whole = {"id": np.arange(5000), "embedding": np.ones((5000, 2), dtype=np.float32)}
-        for given in (rows(2500), whole):
+        whole = {"id": np.arange(1300), "embedding": np.ones((1300, 2), dtype=np.float32)}
+        for given in (rows(1300), whole):
             with pytest.raises(KeyboardInterrupt):
                 copy_rows(connection, parts, given, progress=interrupt)
             assert count(connection) == 0
