@@ -43,7 +43,9 @@ def clean_python(built, tmp_path_factory):
     python = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
     (wheel,) = built.glob("*.whl")
     subprocess.run(
-        [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", str(wheel)], check=True, cwd=folder
+        [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-compile", str(wheel)],
+        check=True,
+        cwd=folder,
     )
     return python
 
