@@ -34,6 +34,7 @@ lint: $(VENV)/.installed-dev  ## formatting, lint rules, import contracts, types
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 	$(BIN)/python -m tests.documented build/documented
+	$(BIN)/mypy build/documented
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 check: lint test docs  ## what CI runs: lint, tests, docs
