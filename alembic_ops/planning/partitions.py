@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from functools import partial
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from alembic_ops.operations import CreateVectorIndexOp, RebuildVectorIndexOp
 from alembic_ops.planning.conflicts import not_valid, require_same, require_vector_index, wait_for
@@ -10,12 +11,12 @@ from alembic_ops.sql.steps import AttachIndex, BuildIndex, DropIndex, ReindexInd
 from sqlalchemy_vecsearch.names import fitted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from alembic_ops.catalog.tables import Facts, FoundIndex, FoundTable
     from alembic_ops.model.index_state import IndexDefinition
 
-__all__ = ["index_on", "missing_step", "partition_index_name"]
+__all__ = ["index_on", "missing_step", "partition_index_name", "step_of_parts"]
 
 _Building: TypeAlias = CreateVectorIndexOp | RebuildVectorIndexOp
 
@@ -45,61 +46,79 @@ def missing_step(
     require_same(operation, found, facts, automatic_lists=automatic_lists)
     if not by_parts:
         return None
-    indexes = {facts.table.oid: found}
-    for partition in facts.partitions:
-        assert partition.parent is not None, "a partition has a parent"
-        parent = indexes[partition.parent]
-        child = next(
-            (one for one in facts.indexes if one.parent == parent.oid and one.table_oid == partition.oid), None
-        )
-        step = _missing_part(operation, definition, name, partition, parent, child, facts, done)
-        if step is not None:
-            return step
-        assert child is not None, "nothing is missing of it"
-        require_same(operation, child, facts, automatic_lists=automatic_lists)
-        indexes[partition.oid] = child
-    return None
 
-
-def _missing_part(
-    operation: _Building,
-    definition: IndexDefinition,
-    whole: str,
-    partition: FoundTable,
-    parent: FoundIndex,
-    child: FoundIndex | None,
-    facts: Facts,
-    done: Sequence[Step],
-) -> Step | None:
-    """Return the next step towards the index of one partition, None when it is valid and attached."""
-    if child is not None:
-        return _repair_part(operation, child)
-    name = partition_index_name(partition, whole)
-    found = index_on(partition, name, facts)
-    if found is None:
+    def built(part_name: str, partition: FoundTable) -> BuildIndex:
         return BuildIndex(
-            name=name,
+            name=part_name,
             table_name=partition.name,
             schema=partition.schema,
             definition=definition,
-            concurrently=operation.concurrently and not partition.partitioned,
+            concurrently=not partition.partitioned,
             only=partition.partitioned,
         )
-    if found.builder is not None:
-        return wait_for(found)
-    if not found.usable and not found.partitioned:
-        return _clear(operation, found, done)
-    require_same(operation, found, facts)
-    return AttachIndex(parent=parent.name, parent_schema=parent.schema, name=found.name, schema=found.schema)
+
+    def require(part: FoundIndex, *, attached: bool) -> None:
+        require_same(operation, part, facts, automatic_lists=automatic_lists and attached)
+
+    return step_of_parts(found, facts, build=built, clear=partial(_clear, operation, done=done), require=require)
 
 
-def _repair_part(operation: _Building, child: FoundIndex) -> Step | None:
+class _Require(Protocol):
+    def __call__(self, part: FoundIndex, /, *, attached: bool) -> None: ...
+
+
+def step_of_parts(
+    whole: FoundIndex,
+    facts: Facts,
+    *,
+    build: Callable[[str, FoundTable], Step],
+    clear: Callable[[FoundIndex], Step],
+    require: _Require | None = None,
+) -> Step | None:
+    """Return the next step towards an index of each partition, None when all are valid and attached.
+
+    Args:
+        whole: the index of the partitioned table.
+        facts: what the catalog says now.
+        build: gives the step that builds an index by its name and its partition.
+        clear: gives the step that removes an index that is not valid, and stands by itself.
+        require: raises an error of an index that is another than the wished one, attached to its parent or not yet;
+            None where the name says enough.
+    """
+    assert facts.table is not None, "it has the index"
+    indexes = {facts.table.oid: whole}
+    for partition in facts.partitions:
+        assert partition.parent is not None, "a partition has a parent"
+        parent = indexes[partition.parent]
+        child = next((one for one in facts.indexes if (one.parent, one.table_oid) == (parent.oid, partition.oid)), None)
+        if child is not None:
+            if (step := _repair_part(child)) is not None:
+                return step
+            if require is not None:
+                require(child, attached=True)
+            indexes[partition.oid] = child
+            continue
+        name = partition_index_name(partition, whole.name)
+        found = index_on(partition, name, facts)
+        if found is None:
+            return build(name, partition)
+        if found.builder is not None:
+            return wait_for(found)
+        if not found.usable and not found.partitioned:
+            return clear(found)
+        if require is not None:
+            require(found, attached=False)
+        return AttachIndex(parent=parent.name, parent_schema=parent.schema, name=found.name, schema=found.schema)
+    return None
+
+
+def _repair_part(child: FoundIndex) -> Step | None:
     """An attached index cannot be dropped by itself, and so an invalid one is built anew where it is."""
     if child.builder is not None:
         return wait_for(child)
     if child.usable or child.partitioned:
         return None
-    return ReindexIndex(name=child.name, schema=child.schema, concurrently=operation.concurrently)
+    return ReindexIndex(name=child.name, schema=child.schema)
 
 
 def _clear(operation: _Building, found: FoundIndex, done: Sequence[Step]) -> DropIndex:

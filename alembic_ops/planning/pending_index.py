@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from alembic_ops.errors import IndexConflictError
 from alembic_ops.operations.arguments import qualified
 from alembic_ops.planning.conflicts import not_valid, wait_for
-from alembic_ops.planning.partitions import index_on, partition_index_name
-from alembic_ops.sql.steps import AttachIndex, BuildPendingIndex, DropIndex, ReindexIndex, Step, WaitForTable
+from alembic_ops.planning.partitions import step_of_parts
+from alembic_ops.sql.steps import BuildPendingIndex, DropIndex, ReindexIndex, Step, WaitForTable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,46 +67,7 @@ def _step(wished: PendingIndex, facts: Facts, done: Sequence[Step], *, another_c
         return _clear(found, done)
     if not table.partitioned:
         return None
-    indexes = {table.oid: found}
-    for partition in facts.partitions:
-        assert partition.parent is not None, "a partition has a parent"
-        parent = indexes[partition.parent]
-        child = next((one for one in facts.indexes if (one.parent, one.table_oid) == (parent.oid, partition.oid)), None)
-        step = _missing_part(wished, partition, parent, child, facts, done)
-        if step is not None:
-            return step
-        assert child is not None, "nothing is missing of it"
-        indexes[partition.oid] = child
-    return None
-
-
-def _missing_part(
-    wished: PendingIndex,
-    partition: FoundTable,
-    parent: FoundIndex,
-    child: FoundIndex | None,
-    facts: Facts,
-    done: Sequence[Step],
-) -> Step | None:
-    """Return the next step towards the index of one partition, None when it is valid and attached."""
-    if child is not None:
-        return _repair_part(child)
-    name = partition_index_name(partition, wished.name)
-    found = index_on(partition, name, facts)
-    if found is None:
-        return _build(wished, name, partition)
-    if found.builder is not None:
-        return wait_for(found)
-    if not found.usable and not found.partitioned:
-        return _clear(found, done)
-    return AttachIndex(parent=parent.name, parent_schema=parent.schema, name=found.name, schema=found.schema)
-
-
-def _repair_part(child: FoundIndex) -> Step | None:
-    """An attached index cannot be dropped by itself, and so an invalid one is built anew where it is."""
-    if child.usable or child.partitioned:
-        return None
-    return ReindexIndex(name=child.name, schema=child.schema) if child.builder is None else wait_for(child)
+    return step_of_parts(found, facts, build=partial(_build, wished), clear=partial(_clear, done=done))
 
 
 def _build(wished: PendingIndex, name: str, table: FoundTable) -> BuildPendingIndex:
