@@ -190,15 +190,6 @@ class Report:
         """Return it as values that JSON has, as the journal keeps it."""
         return {**dataclasses.asdict(self), "passed": self.passed}
 
-    @classmethod
-    def from_json(cls, kept: Mapping[str, Any]) -> Report:
-        """Return the report that the journal has kept."""
-        known = {field.name for field in dataclasses.fields(cls)}
-        values = {name: value for name, value in kept.items() if name in known}
-        values["checks"] = tuple(Check(**one) for one in kept["checks"])
-        values["answered"] = tuple(Answered(**one) for one in kept["answered"])
-        return cls(**values)
-
 
 def judged(
     measured: Sequence[Measurement], thresholds: Mapping[str, float], waived: Collection[str]
