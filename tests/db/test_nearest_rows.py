@@ -21,7 +21,7 @@ from sqlalchemy_vecsearch import (
 )
 from tests.db.filling import indexed_afterwards
 
-ROWS, DIMENSIONS = 6000, 16
+ROWS, DIMENSIONS = 4000, 16
 
 
 class Base(DeclarativeBase):
@@ -432,7 +432,8 @@ def test_an_added_index_serves_its_metric(engine, vectors, query, indexes_used):
     vector_index("ix_item_l1", Item.embedding, metric="l1")
     with engine.connect() as connection:
         Other.metadata.create_all(connection)
-        connection.execute(insert(Item), [{"id": i, "embedding": v.tolist()} for i, v in enumerate(vectors[:3000])])
+        with indexed_afterwards(connection, Item.__table__):
+            connection.execute(insert(Item), [{"id": i, "embedding": v.tolist()} for i, v in enumerate(vectors[:3000])])
         connection.execute(text("ANALYZE item"))
         with Session(connection) as session:
             assert "ix_item_l1" in indexes_used(session, nearest(Item, Item.embedding, query, k=5, metric="l1"))
