@@ -12,7 +12,6 @@ from sqlalchemy_vecsearch.search.building.candidates import rows_found
 from sqlalchemy_vecsearch.search.building.checks import require_count, require_distance
 from sqlalchemy_vecsearch.search.building.comparing import equal, is_within
 from sqlalchemy_vecsearch.search.building.laterals import found_for_each, key_rows, select_rows
-from sqlalchemy_vecsearch.search.building.ordering import unindexed
 from sqlalchemy_vecsearch.search.building.request import Search, prepared
 from sqlalchemy_vecsearch.search.building.row_keys import entity_key
 from sqlalchemy_vecsearch.search.building.scan import checked_effort
@@ -88,13 +87,13 @@ def nearest_each(
     rows, exclude = _query_rows(queries, searched)
     search = Search(statement, searched, rows.c.vector, int(k))
     effort = checked_effort(ef_search, probes, max_scan_tuples, max_exact_rows)
-    found = found_for_each(search, rows, effort, exclude=exclude, exact=exact)
+    found = found_for_each(search, rows, effort, exclude=exclude, exact=exact, in_order=True)
     each = found.rows.c
     outer = prepended(rows_found(search, found.keys, found.rows), each.key).add_columns(each.distance.label("distance"))
     if within is not None:
         outer = outer.where(is_within(each.distance, float(within)))
     order = each.position if isinstance(queries, Mapping) else each.key
-    return outer.order_by(order, unindexed(each.distance), *tie_breaks(statement))
+    return outer.order_by(order, each.distance, *tie_breaks(statement))
 
 
 def _query_rows(queries: Any, searched: SearchedColumn) -> tuple[FromClause, Any]:

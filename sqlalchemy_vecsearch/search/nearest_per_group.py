@@ -119,7 +119,7 @@ def nearest_per_group(
         arms = arms_of(search, effort, count, group.label("of_group"), oversample=1, best=False, keys=keys)
         parts.append(arms.rows)
     best = Deferred(form, parts, [*keys.typed, ("distance", DOUBLE)])
-    return by_distance(search, keys, shared(best, "best") if exact else materialized(best, "best"))
+    return by_distance(search, keys, shared(best, "best"), in_order=True)
 
 
 def _candidates(search: Search, per_group: int, oversample: int | None) -> int:
@@ -141,7 +141,13 @@ class _Best:
     bounded: bool
 
     def __call__(self, given: Any, statement: Any, element: Any, vector: Any, group: Any, *candidates: Any) -> Selected:
-        """Return the SELECT of them."""
+        """Return the SELECT of them, nearest first: what is sorted outside would carry whole rows."""
+        rows = inline(self._rows(given, statement, element, vector, group, *candidates), "found")
+        *keys, distance = rows.c
+        nearest = unindexed(distance).label("distance")
+        return select(*keys, nearest).order_by(nearest)
+
+    def _rows(self, given: Any, statement: Any, element: Any, vector: Any, group: Any, *candidates: Any) -> Selected:
         search = search_of_parts(self.declared, statement, element, vector)
         keys, numbers = row_keys(statement, search.searched), Numbers(given)
         wanted = _Wanted(numbers.bound("k"), numbers.bound("per_group"))

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from sqlalchemy import select
+
 from sqlalchemy_vecsearch.errors import SearchError
 from sqlalchemy_vecsearch.search.building.candidates import by_distance, candidates_of
 from sqlalchemy_vecsearch.search.building.checks import require_count
+from sqlalchemy_vecsearch.search.building.ordering import unindexed
 from sqlalchemy_vecsearch.search.building.request import search_of
 from sqlalchemy_vecsearch.search.building.scan import checked_effort
+from sqlalchemy_vecsearch.search.building.subselects import shared
 from sqlalchemy_vecsearch.search.building.typing import adds_distance
+from sqlalchemy_vecsearch.selects import tie_breaks
 
 if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement, FromClause
+
     from sqlalchemy_vecsearch.metrics import Metric
     from sqlalchemy_vecsearch.search.building.query_vector import Query
+    from sqlalchemy_vecsearch.search.building.row_keys import RowKeys
 
 __all__ = ["page"]
 
@@ -88,6 +96,15 @@ def page(
     search = search_of(source, column, query, k=pool, metric=metric, exact=exact, model=model)
     effort = checked_effort(ef_search, probes, max_scan_tuples, max_exact_rows)
     found = candidates_of(search, effort, search.k, exact=exact)
-    statement = by_distance(search, found.keys, found.rows)
-    keys = (found.rows.c[name] for name in found.keys.names)
-    return statement.order_by(*keys).limit(min(int(size), int(pool) - before)).offset(before)
+    length = min(int(size), int(pool) - before)
+    if tie_breaks(search.statement):  # which are of the rows themselves
+        statement = by_distance(search, found.keys, found.rows)
+        return statement.order_by(*_keys(found.rows, found.keys)).limit(length).offset(before)
+    distance = unindexed(found.rows.c.distance).label("distance")
+    keys = _keys(found.rows, found.keys)
+    cut = shared(select(*keys, distance).order_by(distance, *keys).limit(length).offset(before), "on_page")
+    return by_distance(search, found.keys, cut, in_order=True).order_by(*_keys(cut, found.keys))
+
+
+def _keys(rows: FromClause, keys: RowKeys) -> list[ColumnElement[Any]]:
+    return [rows.c[name] for name in keys.names]

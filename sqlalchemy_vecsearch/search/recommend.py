@@ -119,7 +119,7 @@ def recommend(
     vector = select(centre.c.vector).scalar_subquery()
     search = Search(statement.where(can_be_compared(vector, searched)), searched, vector, int(k))
     found = candidates_of(search, effort, search.k, exact=exact)
-    return by_distance(search, found.keys, found.rows)
+    return by_distance(search, found.keys, found.rows, in_order=True)
 
 
 def _centre(searched: SearchedColumn, liked: Examples, disliked: Examples) -> CTE:

@@ -10,7 +10,7 @@ from sqlalchemy_vecsearch.search.building.deferred import DOUBLE
 from sqlalchemy_vecsearch.search.building.index_predicates import with_literals
 from sqlalchemy_vecsearch.search.building.ordering import unindexed
 from sqlalchemy_vecsearch.search.building.partition_keys import conditions_on_partition_keys
-from sqlalchemy_vecsearch.search.building.subselects import column_of, materialized
+from sqlalchemy_vecsearch.search.building.subselects import column_of, materialized, shared
 from sqlalchemy_vecsearch.selects import tie_breaks, without_filter
 
 if TYPE_CHECKING:
@@ -26,10 +26,7 @@ __all__ = ["Candidates", "by_distance", "candidates_of", "rows_found"]
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """A materialised sub-select of the nearest rows: ``key_0`` ..., whatever was asked for, and ``distance``.
-
-    Its order is that of the arm which was taken: sort it anew.
-    """
+    """A sub-select of the nearest rows: ``key_0`` ..., whatever was asked for, and ``distance``."""
 
     rows: CTE
     keys: RowKeys
@@ -44,7 +41,7 @@ def candidates_of(
     oversample: int | None = None,
     best: bool = True,
 ) -> Candidates:
-    """Return the ``count`` nearest rows as a materialised sub-select.
+    """Return the ``count`` nearest rows as a sub-select, nearest first, to be read once.
 
     Args:
         search: the search; its ``k`` does not matter here.
@@ -53,10 +50,10 @@ def candidates_of(
         columns: labelled columns to read besides the keys.
         exact: True reads every row.
         oversample: candidates for each row of a quantised index; None takes what is usual.
-        best: False leaves in whatever more was looked at, in any order.
+        best: False leaves in whatever more was looked at, in any order, materialised.
     """
     arms = arms_of(search, effort, count, *columns, exact=exact, oversample=oversample, best=best)
-    return Candidates(materialized(arms.rows, "nearest" if best else "candidates"), arms.keys)
+    return Candidates(shared(arms.rows, "nearest") if best else materialized(arms.rows, "candidates"), arms.keys)
 
 
 def rows_found(search: Search, keys: RowKeys, rows: FromClause) -> Statement:

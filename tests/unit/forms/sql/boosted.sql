@@ -15,7 +15,7 @@ arm_1 AS MATERIALIZED
 (SELECT CASE WHEN (way_1.taken = 'scan' AND (SELECT pg_catalog.count(*) AS rows
 FROM scan_1) < 180) THEN 'exact' ELSE way_1.taken END AS taken
 FROM way_1),
-nearest_1 AS MATERIALIZED
+nearest_1 AS
 (SELECT key_0, distance OPERATOR(pg_catalog.+) 0 AS distance
 FROM (SELECT *
 FROM first_1

@@ -33,8 +33,9 @@ heads_1 AS MATERIALIZED
 FROM (SELECT candidates_1.key_0 AS key_0, candidates_1.of_group AS of_group, candidates_1.distance AS distance, pg_catalog.row_number() OVER (PARTITION BY candidates_1.of_group ORDER BY candidates_1.distance OPERATOR(pg_catalog.+) 0, candidates_1.key_0) AS place
 FROM candidates_1) AS ranked_candidates_1
 WHERE ranked_candidates_1.place = %(place_1)s::INTEGER),
-best_1 AS MATERIALIZED
-(SELECT either_1.key_0 AS key_0, either_1.distance AS distance
+best_1 AS
+(SELECT found_1.key_0 AS key_0, found_1.distance OPERATOR(pg_catalog.+) 0 AS distance
+FROM (SELECT either_1.key_0 AS key_0, either_1.distance AS distance
 FROM (SELECT near_1.key_0 AS key_0, near_1.distance AS distance
 FROM (SELECT heads_1.key_0 AS key_0, heads_1.distance AS distance
 FROM heads_1
@@ -49,7 +50,7 @@ WHERE (SELECT pg_catalog.count(*) AS count_1
 FROM heads_1) < %(param_9)s::INTEGER
 LIMIT ALL OFFSET 0) AS every_row_1) AS ranked_rows_1
 WHERE ranked_rows_1.place = %(place_2)s::INTEGER ORDER BY ranked_rows_1.distance OPERATOR(pg_catalog.+) 0) AS rest_1) AS either_1
-LIMIT %(param_9)s::INTEGER)
+LIMIT %(param_9)s::INTEGER) AS found_1 ORDER BY distance)
 SELECT chunk.id, chunk.document_id, chunk.maybe_id, chunk.embedding, best_1.distance AS distance
 FROM chunk, best_1
-WHERE chunk.id = best_1.key_0 ORDER BY best_1.distance OPERATOR(pg_catalog.+) 0
+WHERE chunk.id = best_1.key_0 ORDER BY best_1.distance

@@ -50,8 +50,9 @@ short_groups_1 AS MATERIALIZED
 (SELECT chosen_1.of_group AS of_group, chosen_1.nearest AS nearest, chosen_1.members AS members
 FROM chosen_1
 WHERE chosen_1.members < %(param_10)s::INTEGER),
-best_1 AS MATERIALIZED
-(SELECT ranked_candidates_1.key_0 AS key_0, ranked_candidates_1.distance AS distance
+best_1 AS
+(SELECT found_1.key_0 AS key_0, found_1.distance OPERATOR(pg_catalog.+) 0 AS distance
+FROM (SELECT ranked_candidates_1.key_0 AS key_0, ranked_candidates_1.distance AS distance
 FROM (SELECT candidates_1.key_0 AS key_0, candidates_1.of_group AS of_group, candidates_1.distance AS distance, pg_catalog.row_number() OVER (PARTITION BY candidates_1.of_group ORDER BY candidates_1.distance OPERATOR(pg_catalog.+) 0, candidates_1.key_0) AS place
 FROM candidates_1) AS ranked_candidates_1, (SELECT chosen_1.of_group AS of_group, chosen_1.nearest AS nearest, chosen_1.members AS members
 FROM chosen_1
@@ -62,7 +63,7 @@ FROM (SELECT chunk.id AS key_0, chunk.document_id AS of_group, chunk.embedding <
 FROM chunk, short_groups_1
 WHERE chunk.document_id = short_groups_1.of_group
 LIMIT ALL OFFSET 0) AS members_1) AS ranked_members_1
-WHERE ranked_members_1.place <= %(param_10)s::INTEGER)
+WHERE ranked_members_1.place <= %(param_10)s::INTEGER) AS found_1 ORDER BY distance)
 SELECT chunk.id, chunk.document_id, chunk.maybe_id, chunk.embedding, best_1.distance AS distance
 FROM chunk, best_1
-WHERE chunk.id = best_1.key_0 ORDER BY best_1.distance OPERATOR(pg_catalog.+) 0
+WHERE chunk.id = best_1.key_0 ORDER BY best_1.distance

@@ -15,7 +15,7 @@ arm_1 AS MATERIALIZED
 (SELECT CASE WHEN (way_1.taken = 'scan' AND (SELECT pg_catalog.count(*) AS rows
 FROM scan_1) < 280) THEN 'exact' ELSE way_1.taken END AS taken
 FROM way_1),
-nearest_1 AS MATERIALIZED
+nearest_1 AS
 (SELECT key_0, distance OPERATOR(pg_catalog.+) 0 AS distance
 FROM (SELECT *
 FROM first_1
@@ -29,8 +29,11 @@ FROM document ORDER BY distance
 LIMIT (SELECT CASE WHEN (arm_1.taken = 'exact') THEN 200 ELSE 0 END AS rows
 FROM arm_1)) AS exact_1
 LIMIT 280) AS looked_at_1 ORDER BY distance
-LIMIT 200)
-SELECT document.id, document.lang, document.title, document.embedding, document.bits, document.maybe, document.sparse, nearest_1.distance AS distance
-FROM document, nearest_1
-WHERE document.id = nearest_1.key_0 ORDER BY nearest_1.distance OPERATOR(pg_catalog.+) 0, nearest_1.key_0
-LIMIT %(param_9)s::INTEGER OFFSET %(param_10)s::INTEGER
+LIMIT 200),
+on_page_1 AS
+(SELECT nearest_1.key_0 AS key_0, nearest_1.distance OPERATOR(pg_catalog.+) 0 AS distance
+FROM nearest_1 ORDER BY distance, nearest_1.key_0
+LIMIT %(param_9)s::INTEGER OFFSET %(param_10)s::INTEGER)
+SELECT document.id, document.lang, document.title, document.embedding, document.bits, document.maybe, document.sparse, on_page_1.distance AS distance
+FROM document, on_page_1
+WHERE document.id = on_page_1.key_0 ORDER BY on_page_1.distance, on_page_1.key_0

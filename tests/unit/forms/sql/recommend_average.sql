@@ -42,7 +42,7 @@ arm_1 AS MATERIALIZED
 (SELECT CASE WHEN (way_1.taken = 'scan' AND (SELECT pg_catalog.count(*) AS rows
 FROM scan_1) < 20) THEN 'exact' ELSE way_1.taken END AS taken
 FROM way_1),
-nearest_1 AS MATERIALIZED
+nearest_1 AS
 (SELECT key_0, distance OPERATOR(pg_catalog.+) 0 AS distance
 FROM (SELECT *
 FROM first_1
@@ -62,4 +62,4 @@ LIMIT 20) AS looked_at_1 ORDER BY distance
 LIMIT 10)
 SELECT document.id, document.lang, document.title, document.embedding, document.bits, document.maybe, document.sparse, nearest_1.distance AS distance
 FROM document, nearest_1
-WHERE document.id = nearest_1.key_0 ORDER BY nearest_1.distance OPERATOR(pg_catalog.+) 0
+WHERE document.id = nearest_1.key_0 ORDER BY nearest_1.distance

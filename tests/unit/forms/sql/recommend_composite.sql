@@ -35,7 +35,7 @@ arm_1 AS MATERIALIZED
 (SELECT CASE WHEN (way_1.taken = 'scan' AND (SELECT pg_catalog.count(*) AS rows
 FROM scan_1) < 6) THEN 'exact' ELSE way_1.taken END AS taken
 FROM way_1),
-nearest_1 AS MATERIALIZED
+nearest_1 AS
 (SELECT key_0, key_1, distance OPERATOR(pg_catalog.+) 0 AS distance
 FROM (SELECT *
 FROM first_1
@@ -55,4 +55,4 @@ LIMIT 6) AS looked_at_1 ORDER BY distance
 LIMIT 3)
 SELECT page.book, page.number, page.chapter, page.embedding, nearest_1.distance AS distance
 FROM page, nearest_1
-WHERE page.book OPERATOR(pg_catalog.=) nearest_1.key_0 AND page.number = nearest_1.key_1 ORDER BY nearest_1.distance OPERATOR(pg_catalog.+) 0
+WHERE page.book OPERATOR(pg_catalog.=) nearest_1.key_0 AND page.number = nearest_1.key_1 ORDER BY nearest_1.distance
