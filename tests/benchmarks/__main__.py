@@ -104,7 +104,7 @@ def _recall(options, url):
 
 QUICK = {  # of the options: every form is run, in a tenth of the time
     "rows": 4_000,
-    "rounds": 3,
+    "rounds": 1,
     "queries": 60,
     "questions": 10,
     "searched": 8_000,
