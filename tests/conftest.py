@@ -276,6 +276,7 @@ def indexes_used():
             lines = [row[0] for row in connection.execute(statement).cursor.fetchall()]
         finally:
             event.remove(connection.engine, "before_cursor_execute", explain)
-        return set(re.findall(r"Index Scan using (\S+)", "\n".join(lines)))
+        found = re.findall(r"Index Scan using (\S+)", "\n".join(lines))
+        return {name for name in found if not name.startswith("pg_") and not name.endswith("_pkey")}
 
     return names

@@ -130,7 +130,7 @@ def ascending(rows):
 
 def test_a_plain_search_is_served_by_the_index_and_right(session, vectors, query, indexes_used):
     statement = nearest(Document, Document.embedding, query, k=10)
-    assert "ix_document_embedding" in indexes_used(session, statement)
+    assert indexes_used(session, statement) == {"ix_document_embedding"}
     rows = session.execute(statement).all()
     assert recall([row.Document.id for row in rows], exact_ids(vectors, query, 10)) >= 0.9
     assert ascending(rows)
@@ -174,7 +174,7 @@ def test_a_filter_loses_no_rows(session, vectors, query, name, condition, keep):
 def test_a_filter_of_one_percent_is_served_by_the_index_when_it_is_the_cheapest(session, vectors, query, indexes_used):
     statement = nearest(select(Document).where(Document.hundredth % 100 == 7), Document.embedding, query, k=10)
     session.execute(text("SET LOCAL enable_seqscan = off"))
-    assert "ix_document_embedding" in indexes_used(session, statement)
+    assert indexes_used(session, statement) == {"ix_document_embedding"}
     rows = session.execute(statement).all()
     assert len(rows) == 10
     assert recall([row.Document.id for row in rows], exact_ids(vectors, query, 10, lambda i: i % 100 == 7)) >= 0.9
@@ -184,7 +184,7 @@ def test_a_join_with_a_filter_loses_no_rows_and_loads_relationships(session, vec
     source = select(Document, Author.name).join(Document.author).where(Author.name == "author 3")
     statement = nearest(source.options(selectinload(Document.author)), Document.embedding, query, k=10)
     session.execute(text("SET LOCAL enable_seqscan = off"))
-    assert "ix_document_embedding" in indexes_used(session, statement)
+    assert indexes_used(session, statement) == {"ix_document_embedding"}
     rows = session.execute(statement).all()
     assert len(rows) == 10
     assert {row.name for row in rows} == {row.Document.author.name for row in rows} == {"author 3"}
@@ -257,7 +257,7 @@ def test_a_filter_that_matches_nothing_returns_nothing(session, query):
 def test_every_kind_of_index_serves_its_search(session, vectors, query, column, index, least, indexes_used):
     attribute = getattr(Variant, column)
     statement = nearest(select(Variant.id), attribute, query, k=10)
-    assert index in indexes_used(session, statement)
+    assert indexes_used(session, statement) == {index}
     rows = session.execute(statement).all()
     assert len(rows) == 10
     assert ascending(rows)
@@ -271,13 +271,13 @@ def test_every_kind_of_index_serves_its_search(session, vectors, query, column, 
 def test_a_search_by_another_metric_uses_its_own_index(engine, vectors, query, indexes_used):
     statement = nearest(select(Variant.id), Variant.plain, query, k=10)
     with Session(engine) as session:
-        assert "ix_variant_plain" in indexes_used(session, statement)
+        assert indexes_used(session, statement) == {"ix_variant_plain"}
         assert recall(session.execute(statement).scalars().all(), exact_ids(vectors, query, 10, metric="l2")) >= 0.9
 
 
 def test_more_like_a_stored_row_leaves_it_out(session, vectors, indexes_used):
     statement = nearest(select(Document.id), Document.embedding, embedding_of(Document, 42), k=10)
-    assert "ix_document_embedding" in indexes_used(session, statement)
+    assert indexes_used(session, statement) == {"ix_document_embedding"}
     found = session.execute(statement).scalars().all()
     assert 42 not in found
     assert recall(found, exact_ids(vectors, vectors[42], 10, lambda i: i != 42)) >= 0.9
@@ -436,5 +436,5 @@ def test_an_added_index_serves_its_metric(engine, vectors, query, indexes_used):
             connection.execute(insert(Item), [{"id": i, "embedding": v.tolist()} for i, v in enumerate(vectors[:3000])])
         connection.execute(text("ANALYZE item"))
         with Session(connection) as session:
-            assert "ix_item_l1" in indexes_used(session, nearest(Item, Item.embedding, query, k=5, metric="l1"))
+            assert indexes_used(session, nearest(Item, Item.embedding, query, k=5, metric="l1")) == {"ix_item_l1"}
         connection.rollback()
