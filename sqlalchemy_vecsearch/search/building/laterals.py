@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import BigInteger, cast, column, func, literal, select, true
 from sqlalchemy.dialects.postgresql import ARRAY, array
-from sqlalchemy.types import Integer, NullType
+from sqlalchemy.types import NullType, String
 
 from sqlalchemy_vecsearch.errors import SearchError
 from sqlalchemy_vecsearch.search.building.arms import arms_of
@@ -154,18 +154,31 @@ def _unnested(arrays: dict[str, tuple[Any, TypeEngine[Any]]]) -> FromClause:
 
 
 def _key_type(keys: Sequence[Any]) -> TypeEngine[Any]:
-    found = {type(literal(key).type) for key in keys}
-    if not found or found == {Integer}:
+    of_class: dict[type, Any] = {}
+    for key in keys:
+        of_class.setdefault(type(key), key)
+    found = [_type_of_key(key) for key in of_class.values()]
+    if not found:
         return BigInteger()
-    if len(found) == 1 and NullType not in found:
-        type_: TypeEngine[Any] = literal(keys[0]).type
-        return type_
+    if len({type(one) for one in found}) == 1 and not isinstance(found[0], NullType):
+        return found[0]
     names = ", ".join(sorted({type(key).__name__ for key in keys}))
     raise SearchError(
         f"The keys of the queries can not be sent to the server: they are {names}. "
         "Each comes back with the rows of its query, as a column of one PostgreSQL type. "
         "Use keys of one type, such as int or str, and look your own objects up by them."
     )
+
+
+def _type_of_key(key: Any) -> TypeEngine[Any]:  # Any: as the caller's keys are
+    """Return the type of a key: of text and of whole numbers one for all, however long or large they are."""
+    if type(key) in _OF_ALL:
+        return _OF_ALL[type(key)]
+    type_: TypeEngine[Any] = literal(key).type
+    return type_
+
+
+_OF_ALL: Final[dict[type, TypeEngine[Any]]] = {int: BigInteger(), str: String()}
 
 
 def _unstored(query: Query) -> Query:

@@ -21,14 +21,17 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import NoInspectionAvailable
 from sqlalchemy.orm import QueryableAttribute
+from sqlalchemy.sql import operators
 from sqlalchemy.sql.selectable import FromClause
 from sqlalchemy.types import NullType
 
 from sqlalchemy_vecsearch.errors import SearchError
 from sqlalchemy_vecsearch.metrics import Metric, Storage
+from sqlalchemy_vecsearch.search.building.column import SearchedColumn
 from sqlalchemy_vecsearch.search.building.comparing import equal
+from sqlalchemy_vecsearch.search.building.deferred import Deferred
 from sqlalchemy_vecsearch.search.building.row_keys import entity_key
-from sqlalchemy_vecsearch.selects import as_clause, shown
+from sqlalchemy_vecsearch.selects import as_clause, shown, stored_element
 from sqlalchemy_vecsearch.storages import plain_value
 from sqlalchemy_vecsearch.types.validation import checked_vector
 
@@ -37,7 +40,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import InstrumentedAttribute
 
-    from sqlalchemy_vecsearch.search.building.column import SearchedColumn
+    from sqlalchemy_vecsearch.search.building.column import Declared
+    from sqlalchemy_vecsearch.search.building.subselects import Selected
 
 __all__ = ["StoredEmbedding", "embedding_of"]
 
@@ -153,16 +157,36 @@ def exclusions(query: Query, vector: ColumnElement[Any], searched: SearchedColum
 
 
 def _stored(query: StoredEmbedding, searched: SearchedColumn) -> ColumnElement[Any]:
-    """Return the sub-select that reads a stored embedding, from an alias so that it can not correlate."""
-    stored, embedding = searched.of_another_row()
+    """Return the sub-select that reads a stored embedding."""
     if not _same_table(query.entity, searched):
         raise SearchError(
             f"embedding_of({_name(query.entity)}, ...) names a row of another table than {searched.label}. "
             "The stored embedding is read from the column that is searched. "
             "Pass the class that is searched, or the other vector as select(...).scalar_subquery()."
         )
-    conditions = (equal(column, value) for column, value in zip(entity_key(stored), query.identity, strict=True))
-    return select(embedding).where(*conditions).scalar_subquery()
+    element = as_clause(searched.element)
+    sent = (_sent(as_clause(key), value) for key, value in zip(entity_key(element), query.identity, strict=True))
+    row = Deferred(_StoredRow(searched.declared), [element, *sent], [("embedding", element.type)])
+    return row.scalar_subquery()
+
+
+@dataclass(frozen=True, slots=True)
+class _StoredRow:
+    """How a stored embedding is read, from an alias so that it can not correlate."""
+
+    declared: Declared
+
+    def __call__(self, element: Any, *identity: Any) -> Selected:
+        """Return the SELECT of it."""
+        stored, embedding = SearchedColumn(element, stored_element(element), self.declared).of_another_row()
+        return select(embedding).where(*map(equal, entity_key(stored), identity))
+
+
+def _sent(key: Any, value: Any) -> ColumnElement[Any]:  # Any: a column, and whatever it holds
+    """Return a value of a key as the parameter that it is in a comparison."""
+    if isinstance(value, ColumnElement):
+        return value
+    return bindparam(key.key, value, key.type.coerce_compared_value(operators.eq, value), unique=True)
 
 
 def _same_table(entity: Any, searched: SearchedColumn) -> bool:

@@ -26,6 +26,13 @@ def test_a_filtered_batch_finds_what_single_searches_find(session, chunks):
     assert [tuple(row) for row in rows] == singles(session, queries, 50, source)
 
 
+@pytest.mark.parametrize("keys", [("a", "\u00e9"), (1, 2**40), (True, False)])
+def test_keys_are_of_one_type_whatever_they_hold(session, chunks, keys):
+    queries = {key: chunks[number * 500] for number, key in enumerate(keys)}
+    rows = session.execute(nearest_each(Chunk, Chunk.embedding, queries, k=3)).all()
+    assert [tuple(row) for row in rows] == singles(session, queries, 3)
+
+
 def test_an_exact_batch_misses_nothing(session, chunks):
     queries = {number: chunks[number * 500] for number in range(3)}
     rows = session.execute(nearest_each(Chunk, Chunk.embedding, queries, k=9, exact=True)).all()

@@ -8,8 +8,10 @@ from sqlalchemy.sql.visitors import cloned_traverse
 
 from sqlalchemy_vecsearch import (
     RRF,
+    Subvector,
     Weighted,
     dense,
+    embedding_of,
     fulltext,
     hybrid,
     max_sim,
@@ -91,7 +93,18 @@ def documents(lang, k):
     return max_sim(source, Chunk.embedding, [QUERY, [k, k, 1]], by=Chunk.document_id, k=k, max_exact_rows=k)
 
 
+def like_a_row(lang, k):
+    return nearest(select(Document).where(Document.lang == lang), Document.embedding, embedding_of(Document, k), k=k)
+
+
+def staged(lang, k):
+    source = select(Document).where(Document.lang == lang)
+    return nearest(source, Document.bits, QUERY, k=k, stages=[(Subvector(1, 2), 5 * k), ("halfvec", 2 * k)])
+
+
 COMPOSED = {
+    "like a stored row": like_a_row,
+    "in stages": staged,
     "groups": groups,
     "the best score": best,
     "hybrid, by ranks": fused(lambda k: RRF(k, {"dense": k / 7})),
