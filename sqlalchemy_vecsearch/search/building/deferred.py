@@ -1,4 +1,4 @@
-"""A sub-select that is built when a statement with it is compiled: once for each shape, and not for each search.
+"""What is built when a statement with it is compiled: once for each shape, and not for each search.
 
 To build the ways to the nearest rows takes some forty clauses, and to make a cache key of them as long again, though
 SQLAlchemy has compiled the statement already. So a search holds what they are built from: the caller's Select, the
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from sqlalchemy import ColumnClause, Float, Integer, TextualSelect, TypeDecorator, bindparam, cast, column
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.expression import ColumnElement
 from sqlalchemy.sql.visitors import InternalTraversal
 
 from sqlalchemy_vecsearch.selects import taken_from
@@ -19,13 +20,13 @@ from sqlalchemy_vecsearch.selects import taken_from
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from sqlalchemy import BindParameter, ColumnElement, Dialect
+    from sqlalchemy import BindParameter, Dialect
     from sqlalchemy.sql.compiler import SQLCompiler
     from sqlalchemy.types import TypeEngine
 
     from sqlalchemy_vecsearch.search.building.subselects import Selected
 
-__all__ = ["DOUBLE", "Deferred", "Numbers", "Recipe", "number"]
+__all__ = ["DOUBLE", "Deferred", "DeferredExpression", "Numbers", "Recipe", "number"]
 
 
 class Recipe(Protocol):
@@ -38,7 +39,41 @@ class Recipe(Protocol):
     def __hash__(self) -> int: ...
 
 
-class Deferred(TextualSelect):
+class ExpressionRecipe(Protocol):
+    """How an expression is built from its parts: as :class:`Recipe`."""
+
+    def __call__(self, *parts: Any) -> ColumnElement[Any]:  # Any: clauses of any kind
+        """Return the expression."""
+        ...
+
+    def __hash__(self) -> int: ...
+
+
+class _BuiltFromParts:
+    """What is known by its parts and by how it is built from them."""
+
+    recipe: Any  # Any: one of the two above
+    parts: tuple[Any, ...]
+    _made: tuple[tuple[Any, ...], Any] | None
+
+    @property
+    def built(self) -> Any:  # Any: the SELECT or the expression
+        """The element itself, made anew where SQLAlchemy has put copies of the parts in their place."""
+        if self._made is None or self._made[0] is not self.parts:
+            self._made = self.parts, self.recipe(*self.parts)
+        return self._made[1]
+
+    def __getstate__(self) -> dict[str, Any]:  # Any: as SQLAlchemy has it
+        """Leave the element out of what is pickled or copied whole: it is made anew from the parts."""
+        state: dict[str, Any] = super().__getstate__()  # type: ignore[assignment]  # SQLAlchemy's
+        return {**state, "_made": None}
+
+    def get_children(self, **_: Any) -> Iterable[Any]:  # Any: SQLAlchemy's own arguments
+        """Return what a walk through the statement is to see: the element itself."""
+        return (self.built,)
+
+
+class Deferred(_BuiltFromParts, TextualSelect):
     """A SELECT that is known by its parts and by how it is built from them.
 
     Parameters in the parts keep their values from search to search, as those of any statement do. What the recipe adds
@@ -61,32 +96,41 @@ class Deferred(TextualSelect):
         self.recipe = recipe
         self.parts = tuple(parts)
         self.columns_named = columns
-        self._made: tuple[tuple[Any, ...], Selected] | None = None
+        self._made = None
 
     @cached_property
     def column_args(self) -> list[ColumnClause[Any]]:  # type: ignore[override]  # an attribute there, made when asked for
         """The columns of the SELECT, which most searches never ask for: they are made for the first who does."""
         return [column(name, type_) for name, type_ in self.columns_named]
 
-    @property
-    def built(self) -> Selected:
-        """The SELECT itself, made anew where SQLAlchemy has put copies of the parts in their place."""
-        if self._made is None or self._made[0] is not self.parts:
-            self._made = self.parts, self.recipe(*self.parts)
-        return self._made[1]
 
-    def __getstate__(self) -> dict[str, Any]:  # Any: as SQLAlchemy has it
-        """Leave the SELECT out of what is pickled or copied whole: it is made anew from the parts."""
-        state: dict[str, Any] = super().__getstate__()  # type: ignore[no-untyped-call]  # SQLAlchemy's
-        return {**state, "_made": None}
+class DeferredExpression(_BuiltFromParts, ColumnElement[Any]):
+    """An expression that is known as :class:`Deferred` is.
 
-    def get_children(self, **_: Any) -> Iterable[Any]:  # Any: SQLAlchemy's own arguments
-        """Return what a walk through the statement is to see: the SELECT itself."""
-        return (self.built,)
+    Args:
+        recipe: builds the expression from the parts.
+        parts: as for :class:`Deferred`.
+        type_: of the expression.
+    """
+
+    _traverse_internals = [  # noqa: RUF012  # as the base declares it
+        ("recipe", InternalTraversal.dp_plain_obj),
+        ("parts", InternalTraversal.dp_clauseelement_tuple),
+        ("type", InternalTraversal.dp_type),
+    ]
+
+    def __init__(self, recipe: ExpressionRecipe, parts: Iterable[Any], type_: TypeEngine[Any]) -> None:
+        self.recipe = recipe
+        self.parts = tuple(parts)
+        self.type = type_
+        self._made = None
 
 
+@compiles(DeferredExpression)
 @compiles(Deferred)
-def _compile(element: Deferred, compiler: SQLCompiler, **arguments: Any) -> str:  # Any: SQLAlchemy's own arguments
+def _compile(
+    element: Deferred | DeferredExpression, compiler: SQLCompiler, **arguments: Any
+) -> str:  # Any: SQLAlchemy's own arguments
     text: str = compiler.process(element.built, **arguments)
     return text
 
