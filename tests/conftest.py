@@ -7,6 +7,7 @@ import gc
 import os
 import re
 
+import hypothesis
 import pytest
 from sqlalchemy import NullPool, create_engine, event, make_url, text
 from sqlalchemy.exc import NotSupportedError, ProgrammingError
@@ -22,6 +23,10 @@ if DIRECTORY_VARIABLE not in os.environ and (in_memory := memory_directory()):
     os.environ[DIRECTORY_VARIABLE] = str(in_memory)  # also for the programs that tests start
 
 pytest_plugins = "sqlalchemy_vecsearch.testing"
+
+# how long an example takes says how busy the machine is
+hypothesis.settings.register_profile("vecsearch", parent=hypothesis.settings.default, deadline=None)
+hypothesis.settings.load_profile("vecsearch")
 
 DRIVERS = {
     # name in the tests -> driver of the URL, async

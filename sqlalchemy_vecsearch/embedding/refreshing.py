@@ -66,8 +66,9 @@ def refresh(
         limit: the most rows, None for all.
         workers: threads of this process; the embedder is called from each of them.
         progress: called after each write with a :class:`Refreshed`.
-        follow: None ends when nothing is pending; a number of seconds goes on for ever, looks again at the latest after
-            that time, and at once where the table notifies (see :func:`notify_trigger`).
+        follow: None ends when nothing is pending, or what is left was edited while the model ran three times in a row;
+            a number of seconds goes on for ever, looks again at the latest after that time, and at once where the table
+            notifies (see :func:`notify_trigger`).
         rate: the most texts or tokens a minute.
         max_texts: the most texts that are sent to the embedder.
         max_tokens: the most tokens, estimated from the texts, that are sent to it.

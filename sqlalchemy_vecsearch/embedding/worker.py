@@ -33,6 +33,9 @@ _TRIES_OF_A_TEXT = 3
 _REFUSED_AT_FIRST = 10
 _REST_OF_LOCKED = 30.0
 _LOCKED_WAITS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
+_SWEEPS_IN_VAIN = 3
+"""Sweeps in a row in which every row was edited while the model ran, after which a run that does not follow ends: rows
+that are edited faster than they are embedded would keep it, and its embedder, at work for ever."""
 
 
 def work(run: Run, claims: Claims) -> Generator[Step, Any, None]:
@@ -43,15 +46,18 @@ def work(run: Run, claims: Claims) -> Generator[Step, Any, None]:
     """
     yield Ask(claims.come_alive)
     worker = _Worker(run, claims)
+    in_vain = 0
     while not run.stopped:
         handled = yield from worker.sweep()
         if run.exhausted:
             break
+        in_vain = 0 if handled else in_vain + 1
         if not handled:
             yield Ask(claims.forget_finished)
-            if run.follow is None:
+            if run.follow is not None:
+                yield Wake(run.follow)
+            elif not worker.edited or in_vain == _SWEEPS_IN_VAIN:
                 break
-            yield Wake(run.follow)
 
 
 @dataclass(slots=True)
@@ -71,6 +77,8 @@ class _Worker:
     claim: Adaptive = field(init=False)
     chunk: Adaptive = field(init=False)
     resting: dict[str, float] = field(default_factory=dict)
+    edited: int = 0
+    """Rows of the last sweep whose text was changed while the model ran."""
 
     def __post_init__(self) -> None:
         self.writer = Writer(self.claims)
@@ -80,11 +88,8 @@ class _Worker:
         self.chunk = Adaptive(1, 512, quick=0.02, slow=0.06)
 
     def sweep(self) -> Generator[Step, Any, int]:
-        """Go once through the pending rows in the order of their keys; return for how many a further one may do more.
-
-        These are the rows that were written or refused, and those that were edited meanwhile.
-        """
-        handled, after = 0, None
+        """Go once through the pending rows in the order of their keys; return how many came to an end."""
+        handled, after, self.edited = 0, None, 0
         while not self.run.stopped:
             yield from self._throttled()
             size = self.run.budget.reserve_rows(self.claim.size)
@@ -119,7 +124,7 @@ class _Worker:
             yield Wait(seconds)
 
     def _claimed(self, rows: tuple[Claimed, ...]) -> Generator[Step, Any, int]:
-        """Embed and write rows, a batch after the other; return how many are written, refused or edited."""
+        """Embed and write rows, a batch after the other; return how many were written or refused."""
         handled = 0
         rows = yield from self._without_resting(rows)
         blank = [one for one in rows if self.run.clears_blank and not one.text.strip(" \t\n\r")]
@@ -248,7 +253,8 @@ class _Worker:
                 written |= wrote.row_keys
                 self.chunk.learn(wrote.seconds)
             done = yield Ask(partial(self.writer.settle, made=left, written=frozenset(written)))
-            count += len(written) + done.edited
+            count += len(written)
+            self.edited += done.edited
             self.run.count(written=len(written), edited=done.edited)
             left = done.locked
             if left and seconds is not None:

@@ -195,6 +195,20 @@ def test_no_row_is_left_where_all_of_a_sweep_were_edited(tables, fill, calls):
     assert count(tables).pending == 0
 
 
+def test_rows_that_are_edited_faster_than_they_are_embedded_do_not_keep_a_run_for_ever(tables, fill, calls):
+    fill(3)
+
+    def edits(texts):
+        with tables.begin() as connection:
+            connection.execute(text("UPDATE document SET body = concat(body, '.')"))
+        return digits(texts)
+
+    calls.answer = edits
+    done = refresh(tables, Document.embedding)
+    assert (done.written, done.edited, done.calls) == (0, 9, 3)
+    assert count(tables).pending == 3
+
+
 def test_a_locked_row_is_left_alone_and_does_not_hold_up_the_rest(tables, fill, calls):
     fill(5)
     with tables.begin() as application:
