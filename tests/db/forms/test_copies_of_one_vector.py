@@ -30,7 +30,11 @@ EVERY_FORM = pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 
 @pytest.fixture(scope="module")
 def question():
-    return np.random.default_rng(1).normal(size=DIMENSIONS).astype("f4")
+    """Give a question whose ten nearest rows are among the first 96 by their bits and the first 15 by three quarters.
+
+    What these two leave out of a vector then costs no recall, so that a row which is missing was hidden.
+    """
+    return np.random.default_rng(377).normal(size=DIMENSIONS).astype("f4")
 
 
 @pytest.fixture(scope="module", params=SIZES)
