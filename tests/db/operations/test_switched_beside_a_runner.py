@@ -108,7 +108,7 @@ def pending_rows(job):
     return job.rows(f"SELECT count(*) FROM document WHERE ({right}) IS NOT TRUE")[0][0]
 
 
-@pytest.mark.parametrize("stride", [11, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("stride", [23, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_run_ends_well_and_counts_the_rows_of_its_own_column(ready, stride):
     runner = sa.create_engine(ready.engine.url)
     moments = Counter()
