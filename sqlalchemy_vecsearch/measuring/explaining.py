@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import textwrap
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -174,7 +175,8 @@ def _plan_of(connection: Connection, statement: Executable, *, analyze: bool) ->
     def explain_it(_connection: Any, cursor: Any, sql: str, values: Any, _context: Any, _many: bool) -> Any:
         _require_single(sql, standard_strings=standard)
         if connection.dialect.driver == "psycopg" and hasattr(cursor, "format"):
-            cursor.format = 1  # psycopg.pq.Format.BINARY
+            with suppress(AttributeError):  # read only by the async cursors of SQLAlchemy 2.0: the text was read above
+                cursor.format = 1  # psycopg.pq.Format.BINARY
         return _EXPLAIN[analyze] + sql, values
 
     event.listen(connection, "before_cursor_execute", explain_it, retval=True)
