@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from sqlalchemy_vecsearch.embedding.asking import aembed, aembed_query, embed, embed_query
     from sqlalchemy_vecsearch.embedding.embedders import embedder
     from sqlalchemy_vecsearch.embedding.journal import Reembedding
-    from sqlalchemy_vecsearch.embedding.notifying import notify_trigger
+    from sqlalchemy_vecsearch.embedding.notify_trigger import notify_trigger
     from sqlalchemy_vecsearch.embedding.pacing import Rate, Retry
     from sqlalchemy_vecsearch.embedding.pointer import ActiveEmbedding, aactive, active
     from sqlalchemy_vecsearch.embedding.preflight import Preflight, preflight
@@ -219,7 +219,7 @@ _BY_MODULE: Final = {
     "embedding.asking": ("aembed", "aembed_query", "embed", "embed_query"),
     "embedding.embedders": ("embedder",),
     "embedding.journal": ("Reembedding",),
-    "embedding.notifying": ("notify_trigger",),
+    "embedding.notify_trigger": ("notify_trigger",),
     "embedding.pacing": ("Rate", "Retry"),
     "embedding.pointer": ("ActiveEmbedding", "aactive", "active"),
     "embedding.preflight": ("Preflight", "preflight"),

@@ -11,7 +11,16 @@ from sqlalchemy import false, func, select
 from sqlalchemy.exc import DBAPIError
 
 from sqlalchemy_vecsearch.embedding.embedders import arun
-from sqlalchemy_vecsearch.embedding.notifying import alisten, anotified, listen, notified, stop_listening
+from sqlalchemy_vecsearch.embedding.listening import (
+    AsyncHeard,
+    Heard,
+    alisten,
+    anotified,
+    astop_listening,
+    listen,
+    notified,
+    stop_listening,
+)
 from sqlalchemy_vecsearch.embedding.steps import Ask, Embed, Wake
 from sqlalchemy_vecsearch.embedding.worker import work
 from sqlalchemy_vecsearch.sqlstates import sqlstate_of
@@ -79,14 +88,15 @@ def _on_connection(connection: Connection, shared: Run, claims: Claims) -> None:
     try:
         with connection.begin():
             isolation = _read_committed(connection)
-            if shared.follow is not None:
-                listen(connection)
+            heard = Heard() if shared.follow is None else listen(connection)
         with _embedding(shared) as call:
-            _take(connection, shared, steps, call)
+            _take(connection, shared, steps, heard, call)
         ended = True
     finally:
         if ended:
             with connection.begin():
+                if shared.follow is not None:
+                    stop_listening(connection, heard)
                 _leave(connection, claims, isolation)
         else:
             connection.invalidate()  # ends the session, and with it the worker's lock: its claims are free
@@ -111,6 +121,7 @@ def _take(
     connection: Connection,
     shared: Run,
     steps: Generator[Step, Any, None],
+    heard: Heard,
     call: Callable[[tuple[str, ...]], Any],
 ) -> None:
     answer: Any = None  # whatever the step gives
@@ -127,7 +138,7 @@ def _take(
             elif isinstance(step, Embed):
                 answer = call(step.texts)
             elif isinstance(step, Wake):
-                notified(connection, shared, step.seconds, slice_=SLICE)
+                notified(connection, shared, heard, step.seconds, slice_=SLICE)
             else:
                 _sleep(shared, step.seconds)
         except Exception as raised:  # noqa: BLE001  # the worker decides what it means
@@ -140,19 +151,21 @@ async def _on_async_connection(connection: AsyncConnection, shared: Run, claims:
     try:
         async with connection.begin():
             isolation = await connection.run_sync(_read_committed)
-            heard = None if shared.follow is None else await alisten(connection)
+            heard = AsyncHeard() if shared.follow is None else await alisten(connection)
         await _atake(connection, shared, steps, heard)
         ended = True
     finally:
         if ended:
             async with connection.begin():
+                if shared.follow is not None:
+                    await astop_listening(connection, heard)
                 await connection.run_sync(_leave, claims, isolation)
         else:
             await connection.invalidate()
 
 
 async def _atake(
-    connection: AsyncConnection, shared: Run, steps: Generator[Step, Any, None], heard: asyncio.Event | None
+    connection: AsyncConnection, shared: Run, steps: Generator[Step, Any, None], heard: AsyncHeard
 ) -> None:
     answer: Any = None  # whatever the step gives
     error: Exception | None = None
@@ -218,7 +231,6 @@ def _set_isolation(connection: Connection, now: str, wished: str) -> None:
 
 
 def _leave(connection: Connection, claims: Claims, isolation: str) -> None:
-    stop_listening(connection)
     claims.leave(connection)
     _set_isolation(connection, "read committed", isolation)
 
