@@ -33,7 +33,8 @@ def job(own_server):
 
 
 def end_connection(server, pid):
-    with psycopg.connect(server.url(), autocommit=True) as connection:
+    address = make_url(server.url()).set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(address, autocommit=True) as connection:
         connection.execute("SELECT pg_terminate_backend(%s, 10000)", (pid,))
 
 
