@@ -423,6 +423,13 @@ def sources(statement: Statement) -> Iterator[tuple[FromClause, bool]]:
     yield from found.items()
 
 
+def read_by(part: Any) -> Iterable[FromClause]:
+    """Return what a clause reads: itself, or the tables and the sub-selects of its columns; nothing of a Select."""
+    if isinstance(part, SelectBase):
+        return ()
+    return (part,) if isinstance(part, FromClause) else part._from_objects
+
+
 def _selectable(target: Any) -> Any:
     """Return the table behind what is joined: an entity, an alias, a table, or a relationship."""
     entity = getattr(getattr(target, "property", None), "entity", target)

@@ -15,7 +15,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.expression import ColumnElement
 from sqlalchemy.sql.visitors import InternalTraversal
 
-from sqlalchemy_vecsearch.selects import taken_from
+from sqlalchemy_vecsearch.selects import read_by, taken_from
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -68,9 +68,35 @@ class _BuiltFromParts:
         state: dict[str, Any] = super().__getstate__()  # type: ignore[assignment]  # SQLAlchemy's
         return {**state, "_made": None}
 
+    # Any: SQLAlchemy's own arguments
+    def _copy_internals(self, *, omit_attrs: Iterable[str] = (), clone: Any = None, **arguments: Any) -> None:
+        """Copy the parts so that columns among them go on to be of what is copied with them, as a Select does it."""
+        read = {source for part in self.parts for source in read_by(part)}
+        copies = {source: clone(source, **arguments) for source in read}
+
+        def of_the_copy(element: Any, **_: Any) -> Any:
+            if isinstance(element, ColumnClause) and element.table in copies:
+                return copies[element.table].corresponding_column(element)
+            return None
+
+        arguments |= {"replace": of_the_copy, "omit_attrs": omit_attrs, "clone": clone}
+        super()._copy_internals(**arguments)  # type: ignore[misc]  # SQLAlchemy's
+
     def get_children(self, **_: Any) -> Iterable[Any]:  # Any: SQLAlchemy's own arguments
         """Return what a walk through the statement is to see: the element itself."""
         return (self.built,)
+
+
+class _Named:
+    """Columns by name and type, which most searches never ask for: they are made for the first who does."""
+
+    def __init__(self, types: Sequence[tuple[str, TypeEngine[Any]]]) -> None:
+        self.types = types
+
+    @cached_property
+    def made(self) -> list[ColumnClause[Any]]:
+        """The columns."""
+        return [column(name, type_) for name, type_ in self.types]
 
 
 class Deferred(_BuiltFromParts, TextualSelect):
@@ -95,13 +121,18 @@ class Deferred(_BuiltFromParts, TextualSelect):
     def __init__(self, recipe: Recipe, parts: Iterable[Any], columns: Sequence[tuple[str, TypeEngine[Any]]]) -> None:
         self.recipe = recipe
         self.parts = tuple(parts)
-        self.columns_named = columns
+        self.named = _Named(columns)
         self._made = None
 
-    @cached_property
-    def column_args(self) -> list[ColumnClause[Any]]:  # type: ignore[override]  # an attribute there, made when asked for
-        """The columns of the SELECT, which most searches never ask for: they are made for the first who does."""
-        return [column(name, type_) for name, type_ in self.columns_named]
+    @property
+    def columns_named(self) -> Sequence[tuple[str, TypeEngine[Any]]]:
+        """The name and the type of each column."""
+        return self.named.types
+
+    @property
+    def column_args(self) -> list[ColumnClause[Any]]:  # type: ignore[override]  # an attribute there
+        """The columns of the SELECT: the same for each of its copies, by which SQLAlchemy finds them again there."""
+        return self.named.made
 
 
 class DeferredExpression(_BuiltFromParts, ColumnElement[Any]):

@@ -11,12 +11,12 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Integer, column, func, literal_column, select
+from sqlalchemy import ColumnClause, Integer, func, literal_column, select
 
 from sqlalchemy_vecsearch.selects import numbered
 
 if TYPE_CHECKING:
-    from sqlalchemy import CTE, ColumnClause, ColumnElement, FromClause, Select, Subquery, TextualSelect
+    from sqlalchemy import CTE, ColumnElement, FromClause, Select, Subquery, TextualSelect
     from sqlalchemy.sql.selectable import CompoundSelect
     from sqlalchemy.types import TypeEngine
 
@@ -52,9 +52,20 @@ def narrow(statement: Select[Any], name: str) -> Subquery:
 
 def column_of(rows: FromClause, name: str, type_: TypeEngine[Any]) -> ColumnClause[Any]:
     """Return ``rows.name``, made alone: for ``rows.c`` SQLAlchemy makes all columns, a fifth of what a search costs."""
-    found = column(name, type_)
+    found = _ColumnOf(name, type_)
     found.table = rows
     return found
+
+
+class _ColumnOf(ColumnClause[Any]):
+    """A column that was made alone: SQLAlchemy is told what it stands for when a statement with it is copied."""
+
+    inherit_cache = True
+    _constructor = ColumnClause  # of the column of a sub-select that stands for this one
+
+    @property
+    def _proxies(self) -> list[Any]:  # Any: an attribute there, of columns
+        return [] if self.table is None else [self.table.c[self.name]]
 
 
 def lateral(statement: Select[Any] | TextualSelect, name: str) -> FromClause:

@@ -252,3 +252,11 @@ def test_a_search_that_is_built_once_takes_its_vector_and_filter_when_it_is_exec
         wanted = session.execute(form(of_lang(lang), vector, exact=True)).all()
         assert len(wanted) >= 5
         assert found[lang] == wanted
+
+
+def test_values_that_are_given_to_a_statement_choose_its_rows(session):
+    statement = nearest(of_lang(bindparam("lang", "en")), COLUMN, bindparam("asked", FIRST), k=5)
+    asked = {lang: statement.params(lang=lang, asked=VECTORS[1].tolist()) for lang in ("en", "de")}
+    for lang, copy in [*asked.items(), *asked.items()]:  # the second time they are compiled already
+        wanted = nearest(of_lang(lang), COLUMN, VECTORS[1], k=5, exact=True)
+        assert session.execute(copy).all() == session.execute(wanted).all()
