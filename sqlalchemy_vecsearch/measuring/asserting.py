@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from sqlalchemy import CompoundSelect, Index, Select
 
@@ -10,6 +10,7 @@ from sqlalchemy_vecsearch.errors import VecSearchError
 from sqlalchemy_vecsearch.measuring.connections import in_sync, sync_connection
 from sqlalchemy_vecsearch.measuring.explaining import explained
 from sqlalchemy_vecsearch.measuring.linting import lint
+from sqlalchemy_vecsearch.measuring.passed_over import NO_OTHER_WAY
 
 if TYPE_CHECKING:
     from sqlalchemy import Executable
@@ -19,13 +20,6 @@ if TYPE_CHECKING:
     from sqlalchemy_vecsearch.measuring.served import SearchPlan
 
 __all__ = ["IndexNotServedError", "aassert_index_served", "assert_index_served"]
-
-_NO_OTHER_WAY: Final = {"enable_seqscan": "off", "enable_sort": "off", "max_parallel_workers_per_gather": "0"}
-"""With these the planner scans a vector index wherever one can serve, however few rows the table has.
-
-A plain index on the filter goes the way of the sorts: what it finds has to be sorted by the distance. The outer sort of
-a search in two levels is in every plan alike, so that it does not matter.
-"""
 
 
 class IndexNotServedError(VecSearchError, AssertionError):
@@ -68,7 +62,7 @@ def assert_index_served(
             assert_index_served(session, search_page("words"), index="ix_document_embedding")
         ```
     """
-    plan = explained(sync_connection(connection, "assert_index_served"), statement, settings=_NO_OTHER_WAY)
+    plan = explained(sync_connection(connection, "assert_index_served"), statement, settings=NO_OTHER_WAY)
     wanted = None if index is None else str(index.name) if isinstance(index, Index) else index
     problem = _problem(plan, wanted, _findings(statement))
     if problem is not None:

@@ -14,6 +14,7 @@ from sqlalchemy.engine.result import SimpleResultMetaData
 
 from sqlalchemy_vecsearch.errors import SearchError
 from sqlalchemy_vecsearch.measuring.connections import in_sync, sync_connection, undone
+from sqlalchemy_vecsearch.measuring.passed_over import NO_OTHER_WAY, PassedOver, table_sizes
 from sqlalchemy_vecsearch.measuring.plans import read_plan
 from sqlalchemy_vecsearch.measuring.served import judge
 from sqlalchemy_vecsearch.measuring.single_statement import what_follows
@@ -86,10 +87,13 @@ def explain(connection: Measured, statement: Executable, *, analyze: bool = Fals
 
     The statement is compiled, cached and bound as it is when it runs, with the hooks of the session
     (``do_orm_execute``) applied, and sent with EXPLAIN in front. It costs the planning, and one look into the catalog
-    at which of its indexes are vector indexes. Without ``analyze`` it is planned in a read-only transaction, or in a
-    read-only part of the open one. Planning works out functions that are declared ``IMMUTABLE``, and one that is so
-    falsely may take an advisory lock of the session, which no end of a transaction gives back. The connection is the
-    caller's, with locks of its own, so that nothing is released here; ``vecsearch explain`` closes its own.
+    at which of its indexes are vector indexes. Where rows are sorted without one it is planned once more, with
+    sequential scans and sorts switched off, to say whether an index can serve it.
+
+    Without ``analyze`` it is planned in a read-only transaction, or in a read-only part of the open one. Planning works
+    out functions that are declared ``IMMUTABLE``, and one that is so falsely may take an advisory lock of the session,
+    which no end of a transaction gives back. The connection is the caller's, with locks of its own, so that nothing is
+    released here; ``vecsearch explain`` closes its own.
 
     Args:
         connection: a ``Connection`` or a ``Session``; :func:`aexplain` takes the async ones.
@@ -127,17 +131,32 @@ def explained(
     """Return the plan of a statement under further settings of the planner, which are taken back."""
 
     def planned(used: Connection, executable: Executable) -> SearchPlan:
-        asked = rows_asked(executable) if isinstance(executable, Select) else None
-        with undone(used, read_only=not analyze):
-            for name, value in (settings or {}).items():
-                used.execute(_SET, {"name": name, "value": value})
-            root = _plan_of(used, executable, analyze=analyze)
-        plan = judge(root, _vector_indexes(used, root), asked=asked)
-        return replace(plan, invalid=_invalid_indexes(used, plan.unserved)) if plan.unserved else plan
+        plan = _judged(used, executable, analyze=analyze, settings=settings or {})
+        if not plan.unserved:
+            return plan
+        plan = replace(plan, invalid=_invalid_indexes(used, plan.unserved))
+        return plan if settings else replace(plan, passed_over=_passed_over(used, executable, plan))
 
     if isinstance(connection, Connection):
         return planned(connection, statement)
     return _planned_in_session(connection, statement, planned)
+
+
+def _judged(used: Connection, executable: Executable, *, analyze: bool, settings: Mapping[str, str]) -> SearchPlan:
+    asked = rows_asked(executable) if isinstance(executable, Select) else None
+    with undone(used, read_only=not analyze):
+        for name, value in settings.items():
+            used.execute(_SET, {"name": name, "value": value})
+        root = _plan_of(used, executable, analyze=analyze)
+    return judge(root, _vector_indexes(used, root), asked=asked)
+
+
+def _passed_over(used: Connection, executable: Executable, plan: SearchPlan) -> PassedOver | None:
+    """Return the indexes that serve the statement where nothing else is left to the planner, None where none does."""
+    able = _judged(used, executable, analyze=False, settings=NO_OTHER_WAY)
+    if not able.index_served:
+        return None
+    return PassedOver(indexes=able.indexes, tables=table_sizes(used, plan.root, plan.unserved))
 
 
 def _planned_in_session(

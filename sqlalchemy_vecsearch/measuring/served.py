@@ -12,6 +12,7 @@ from sqlalchemy_vecsearch.measuring.ways import taken, ways_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sqlalchemy_vecsearch.measuring.passed_over import PassedOver
     from sqlalchemy_vecsearch.measuring.plans import PlanNode
     from sqlalchemy_vecsearch.measuring.ways import PlanWay
 
@@ -58,6 +59,8 @@ class SearchPlan:
         ways: the ways to the nearest rows that the search holds, and with ``analyze=True`` which of them ran.
         invalid: the vector indexes on the tables of ``unserved`` that are INVALID, as a build that did not finish
             leaves them. No search uses them.
+        passed_over: the vector indexes that can serve the tables of ``unserved`` and that the planner left for a way it
+            reckons as cheaper, as it rightly does on a small table; None where none can, or none had to be left.
         rows: the rows asked for, returned and removed.
     """
 
@@ -68,6 +71,7 @@ class SearchPlan:
     unseen: tuple[str, ...]
     rows: PlanRows
     invalid: tuple[str, ...] = ()
+    passed_over: PassedOver | None = None
     ways: tuple[PlanWay, ...] = ()
 
     @property
@@ -83,14 +87,14 @@ class SearchPlan:
             return f"Served by {_listed(self.indexes)}." + (f" {unknown}" if self.unseen else "")
         if self.indexes:
             sorted_whole = f"{_listed(self.unserved)} is sorted without an index"
-            return f"Served by {_listed(self.indexes)} in part: {sorted_whole}.{self._invalid()}"
+            return f"Served by {_listed(self.indexes)} in part: {sorted_whole}.{self._reason()}"
         if self.unseen:
             return unknown
-        return f"Not served by a vector index.{self._invalid()}"
+        return f"Not served by a vector index.{self._reason()}"
 
-    def _invalid(self) -> str:
+    def _reason(self) -> str:
         if not self.invalid:
-            return ""
+            return "" if self.passed_over is None else f" {self.passed_over.describe()}"
         return (
             f" INVALID: {_listed(self.invalid)}, which a build that did not finish has left, and which no search uses. "
             "Rebuild it by REINDEX INDEX CONCURRENTLY or op.rebuild_vector_index()."

@@ -54,12 +54,14 @@ def taken(ways: tuple[PlanWay, ...]) -> Iterator[str]:
         if not way.ran:
             continue
         if way.name == "first":
-            yield f"The first scan of the index found {way.rows} rows near the question that pass."
+            yield f"The first look near the question found {way.rows} rows that pass."
         elif way.name == "scan":
             yield f"The iterative scan{' went on and' if first else ''} found {way.rows}."
         elif scan is not None:
             yield f"It came short, so every row that passes was compared: {way.rows}."
         elif first is not None:
             yield f"They are too few to go on from, so every row that passes was compared: {way.rows}."
+        elif any(other.name == "first" for other in ways):  # which does not look where the catalog knows few rows
+            yield f"The table is small, so every row that passes was compared: {way.rows}."
         else:
             yield f"Every row that passes was compared: {way.rows}."

@@ -2,7 +2,22 @@
 
 import pytest
 from measured_corpus import Doc, Part, vectors
-from sqlalchemy import NullPool, create_engine, event, func, make_url, select, text, update
+from sqlalchemy import (
+    Column,
+    Integer,
+    MetaData,
+    NullPool,
+    String,
+    Table,
+    create_engine,
+    event,
+    func,
+    insert,
+    make_url,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Session, scoped_session, sessionmaker, with_loader_criteria
 
@@ -13,7 +28,11 @@ from sqlalchemy_vecsearch import (
     explain,
     nearest,
     search_settings,
+    vector_index,
 )
+from sqlalchemy_vecsearch.measuring.passed_over import PassedOver, TableSize
+from sqlalchemy_vecsearch.search.building import decided
+from sqlalchemy_vecsearch.types import VECTOR
 
 QUERY = vectors()[7].tolist()
 
@@ -252,13 +271,13 @@ SELECT id, distance FROM (
         (
             {"enough": 10, "likely": 1, "scanned": 10},
             ["first"],
-            ["The first scan of the index found 20 rows near the question that pass."],
+            ["The first look near the question found 20 rows that pass."],
         ),
         (
             {"enough": 99, "likely": 1, "scanned": 10},
             ["first", "scan"],
             [
-                "The first scan of the index found 20 rows near the question that pass.",
+                "The first look near the question found 20 rows that pass.",
                 "The iterative scan went on and found 10.",
             ],
         ),
@@ -266,7 +285,7 @@ SELECT id, distance FROM (
             {"enough": 99, "likely": 1, "scanned": 4},
             ["first", "scan", "exact"],
             [
-                "The first scan of the index found 20 rows near the question that pass.",
+                "The first look near the question found 20 rows that pass.",
                 "The iterative scan went on and found 4.",
                 "It came short, so every row that passes was compared: 10.",
             ],
@@ -275,7 +294,7 @@ SELECT id, distance FROM (
             {"enough": 99, "likely": 99, "scanned": 10},
             ["first", "exact"],
             [
-                "The first scan of the index found 20 rows near the question that pass.",
+                "The first look near the question found 20 rows that pass.",
                 "They are too few to go on from, so every row that passes was compared: 10.",
             ],
         ),
@@ -295,3 +314,48 @@ def test_an_exact_search_has_the_exact_way_alone(session):
     plan = explain(session, nearest(Doc, Doc.embedding, QUERY, k=10, exact=True), analyze=True)
     assert [(way.name, way.ran, way.rows) for way in plan.ways] == [("exact", True, 10)]
     assert "Every row that passes was compared: 10." in plan.render()
+
+
+FEW = Table("few", MetaData(), Column("id", Integer, primary_key=True), Column("lang", String), Column("v", VECTOR(2)))
+vector_index("few_v", FEW.c.v, metric="l2")
+
+
+@pytest.fixture
+def few(session):
+    FEW.create(session.connection())
+    session.execute(insert(FEW), [{"id": i, "lang": f"l{i % 2}", "v": [i, 1]} for i in range(10)])
+    return session
+
+
+def test_a_small_table_that_is_read_whole_says_that_the_index_can_serve_and_why_it_does_not(few):
+    statement = select(FEW.c.id).where(FEW.c.lang == "l1").order_by(FEW.c.v.l2_distance([1, 2])).limit(3)
+    assert explain(few, statement).verdict == (
+        "Not served by a vector index. 'few_v' can serve it, and PostgreSQL reckons comparing row by row as cheaper: "
+        "'few' has 1 page and was never analysed (run ANALYZE). assert_index_served() asks whether an index can."
+    )
+    few.execute(text("ANALYZE few"))
+    plan = explain(few, statement)
+    assert plan.passed_over == PassedOver(
+        indexes=("few_v",), tables=(TableSize(name="few", rows=10, pages=1, compared=5),)
+    )
+    assert plan.verdict == (
+        "Not served by a vector index. 'few_v' can serve it, and PostgreSQL reckons comparing row by row as cheaper: "
+        "'few' has 10 rows on 1 page, of which 5 are to be compared. assert_index_served() asks whether an index can."
+    )
+    assert assert_index_served(few, statement).passed_over is None
+
+
+def test_what_no_index_can_serve_is_not_passed_over(session):
+    plan = explain(session, select(Doc.id).order_by(Doc.embedding.l1_distance(QUERY)).limit(3))
+    assert (plan.index_served, plan.passed_over, plan.verdict) == (False, None, "Not served by a vector index.")
+
+
+def test_a_search_that_reads_a_small_table_whole_says_so(few, pgvector_version, monkeypatch):
+    monkeypatch.setattr(decided, "_SMALL_ROWS", 20_000)  # as released; the tests of this folder search without it
+    few.execute(text("ANALYZE few"))
+    statement = nearest(select(FEW.c.id).where(FEW.c.lang == "l1"), FEW.c.v, [1, 2], k=3)
+    plan = explain(few, statement, analyze=True)
+    small = "The table is small, so every row that passes was compared: 3."
+    assert (small in plan.render()) == (pgvector_version >= (0, 8))
+    assert "first look" not in plan.render() or pgvector_version < (0, 8)
+    assert small not in explain(few, nearest(FEW, FEW.c.v, [1, 2], k=3, exact=True), analyze=True).render()
