@@ -62,7 +62,7 @@ def embed(
             if as_json:
                 print_json(cost)
             return
-        with stopped_by_signals() as stop, _shown(console) as progress:
+        with stopped_by_signals() as stop, _shown(console, pending=cost.pending, follow=follow) as progress:
             done = refresh(
                 connection.engine,
                 embedding,
@@ -79,7 +79,8 @@ def embed(
             )
     if as_json:
         print_json(done)
-    console.print(sentence_of(done))
+    if cost.pending or done.written or done.refused:
+        console.print(sentence_of(done))
     if done.refused:
         raise typer.Exit(NEEDS_ATTENTION)
 
@@ -104,8 +105,14 @@ def stopped_by_signals() -> Iterator[threading.Event]:
 
 
 @contextmanager
-def _shown(console: Console) -> Iterator[Callable[[Any], None]]:  # Any: a Refreshed
-    """Give what shows progress, as every command does: a bar on a terminal, a line now and then elsewhere."""
+def _shown(console: Console, *, pending: int, follow: bool) -> Iterator[Callable[[Any], None]]:  # Any: a Refreshed
+    """Give what shows progress, as every command does: a bar on a terminal, a line now and then elsewhere.
+
+    Where nothing is pending there is no way to be shown, unless the run waits for what comes.
+    """
+    if not (pending or follow):
+        yield lambda _: None
+        return
     quiet = (lambda _: None) if console.quiet else None
     with showing("lines" if console.quiet else "auto", console=console, line=quiet or console.print) as report:
         yield lambda now: report(rows_reached(now))

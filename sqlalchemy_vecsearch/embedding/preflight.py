@@ -58,10 +58,12 @@ class Preflight:
 
     def lines(self) -> list[str]:
         """Return it in sentences, for people."""
+        if not self.pending:
+            return ["No rows are pending: there is nothing to embed."]
         found = [f"{self.pending:,} rows are pending, about {self.tokens:,} tokens."]
         if self.price is not None:
             found.append(f"At the embedder's price that is about {self.price:,.2f}.")
-        if self.hnsw and self.pending:
+        if self.hnsw:
             names = " and ".join(self.hnsw)
             found.append(
                 f"The table has the HNSW index {names}: a written row is inserted there anew, which was measured to "

@@ -73,6 +73,15 @@ def test_the_command_says_the_cost_and_then_embeds(tables, fill):
         assert wrong_rows(connection) == []
 
 
+def test_the_command_says_that_nothing_is_pending_and_shows_no_bar(tables, fill, monkeypatch):
+    fill(3)
+    command(tables)
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal
+    nothing = "No rows are pending: there is nothing to embed.\n"
+    assert (command(tables).output, command(tables, "--dry-run").output) == (nothing, nothing)
+    assert json.loads(command(tables, "--json").stdout)["written"] == 0
+
+
 def test_sigterm_ends_a_following_worker_after_its_batch(tables, fill):
     fill(5)
     url = tables.url.render_as_string(hide_password=False)
