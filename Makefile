@@ -45,8 +45,8 @@ check-matrix: $(VENV)/.installed-dev  ## the same tests on other Python, Postgre
 bench: $(VENV)/.installed-test  ## measure speed and memory side by side with the stock tools (minutes, not hours: make bench BENCH=--quick)
 	$(BIN)/python -m tests.benchmarks $(BENCH)
 
-docs: $(VENV)/.installed-docs  ## build the documentation; a warning is an error
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+docs: $(VENV)/.installed-test  ## build the documentation in site/; a warning, a dead link, a directive left over is an error
+	$(BIN)/python -m pytest -q tests/site
 
 lock: $(VENV)/.installed-dev  ## write the versions that are installed now to requirements.lock
 	$(BIN)/python -m pip freeze --exclude-editable | grep -v ' @ ' > requirements.lock
