@@ -33,7 +33,6 @@ class Move(Enum):
     """The moves of a job: from which states, to which one, and the time that is noted."""
 
     READY = _MoveParts(("begun", "ready"), "ready", "ready_at")
-    NOT_READY = _MoveParts(("ready",), "begun")
     SWAP = _MoveParts(("ready",), "swapped", "swapped_at")
     SWAP_BACK = _MoveParts(("swapped",), "ready")
     FINISH = _MoveParts(("swapped",), "finished", "finished_at")

@@ -176,7 +176,8 @@ class _Runner:
 
     def follow(self, columns: ReembeddedColumns) -> None:
         """Embed what becomes pending until the run is told to end, or the column has another name."""
-        self._refresh(columns, self.limits.get("progress"), follow=_LOOK, stop=self)
+        with self.ended_by_switch_of(columns):
+            self._refresh(columns, self.limits.get("progress"), follow=_LOOK, stop=self)
 
     def _pass(self, columns: ReembeddedColumns) -> tuple[int, bool]:
         """Embed as many rows as are pending now; return how many, and whether others have become pending meanwhile."""
@@ -207,9 +208,8 @@ class _Runner:
             return seconds
 
         limits = {**self.limits, "throttle": heed_journal, "progress": progress}
-        with self.ended_by_switch_of(columns):
-            done = refresh(self.engine, columns.found.column, where=self.where, follow=follow, stop=stop, **limits)
-            self.done = done if self.done is None else refreshed_together(self.done, done)
+        done = refresh(self.engine, columns.found.column, where=self.where, follow=follow, stop=stop, **limits)
+        self.done = done if self.done is None else refreshed_together(self.done, done)
 
     def fills_only(self, columns: ReembeddedColumns) -> bool:
         """Say whether the run is over when the rows are embedded, or as many of them as it may."""
