@@ -1,0 +1,98 @@
+"""What a Select reads: its entities and tables, with every join taken apart."""
+
+# ruff: noqa: SLF001  # SQLAlchemy offers no other way to look into a Select
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.orm import Mapper
+from sqlalchemy.sql.selectable import FromClause, Join, SelectBase
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from sqlalchemy_vecsearch.selects.elements import Statement
+
+__all__ = ["entities_of", "leaves", "read_by", "reads", "reads_one_entity", "sources"]
+
+
+def leaves(statement: Statement) -> Iterator[tuple[FromClause, bool]]:
+    """Yield what the statement reads, with every join taken apart, and whether an outer join can make it NULL."""
+    read = statement._generate()
+    read._distinct_on = ()  # SQLAlchemy 2.0 looks through it as another dialect would, and warns that that has no such
+    for source in read.get_final_froms():
+        yield from _flatten(source)
+
+
+def sources(statement: Statement) -> Iterator[tuple[FromClause, bool]]:
+    """Yield what ``leaves`` does in the order of the clauses, each once, without compiling the statement."""
+    found: dict[FromClause, bool] = {}
+    for part in (*statement._raw_columns, *statement._where_criteria):
+        for source in [part] if isinstance(part, FromClause) else part._from_objects:
+            found.update(_flatten(source))
+    for source in statement._from_obj:
+        found.update(_flatten(source))
+    for target, _, left, how in statement._setup_joins:
+        if isinstance(left, FromClause):
+            found.update(_flatten(left))
+        if isinstance(joined := _selectable(target), FromClause):
+            found.update(_flatten(joined, nullable=bool(how.get("isouter") or how.get("full"))))
+    yield from found.items()
+
+
+def read_by(part: Any) -> Iterable[FromClause]:
+    """Return what a clause reads: itself, or the tables and the sub-selects of its columns; nothing of a Select."""
+    if isinstance(part, SelectBase):
+        return ()
+    return (part,) if isinstance(part, FromClause) else part._from_objects
+
+
+def entities_of(statement: Statement) -> set[Any]:
+    """Return the entities, and the tables of no entity, of what a statement selects."""
+    found: set[Any] = set()
+    for column in statement._raw_columns:
+        owner = column._annotations.get("parententity", None)
+        found.add(
+            owner if owner is not None else column if isinstance(column, FromClause) else getattr(column, "table", None)
+        )
+    return found - {None}
+
+
+def reads_one_entity(statement: Statement) -> bool:
+    """Return whether one entity or table is all that FROM holds; sub-selects in WHERE do not count."""
+    entities = entities_of(statement)
+    if statement._setup_joins or statement._from_obj or len(entities) != 1:
+        return False
+    (entity,) = entities
+    own = entity if isinstance(entity, FromClause) else entity.selectable
+    tables = {leaf for leaf, _ in _flatten(own)} | {own}
+    return all(source in tables for criterion in statement._where_criteria for source in criterion._from_objects)
+
+
+def reads(statement: Statement, owner: Any) -> bool:
+    """Return whether a mapper, an alias of one, or a table is among what the statement reads."""
+    entities = entities_of(statement)
+    if owner in entities or any(_inherits(entity, owner) for entity in entities):
+        return True
+    selectable = owner if isinstance(owner, FromClause) else owner.selectable
+    tables = {leaf for leaf, _ in _flatten(selectable)} | {selectable}
+    return any(leaf in tables for leaf, _ in leaves(statement))
+
+
+def _inherits(entity: Any, owner: Any) -> bool:
+    return isinstance(entity, Mapper) and isinstance(owner, Mapper) and entity.isa(owner)
+
+
+def _selectable(target: Any) -> Any:
+    """Return the table behind what is joined: an entity, an alias, a table, or a relationship."""
+    entity = getattr(getattr(target, "property", None), "entity", target)
+    return getattr(entity, "selectable", entity)
+
+
+def _flatten(source: FromClause, *, nullable: bool = False) -> Iterator[tuple[FromClause, bool]]:
+    if isinstance(source, Join):
+        yield from _flatten(source.left, nullable=nullable or source.full)
+        yield from _flatten(source.right, nullable=nullable or source.isouter or source.full)
+    else:
+        yield source, nullable
