@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from alembic.autogenerate.api import AutogenContext
-    from alembic.operations.ops import DowngradeOps, UpgradeOps
+    from alembic.operations.ops import DowngradeOps, MigrateOperation, UpgradeOps
     from sqlalchemy import Table
 
     from alembic_ops.autogenerate.proposals import TableKey
@@ -117,8 +117,7 @@ def compare_schemas(
     needed = _needed(run, comparison)
     default_schema = context.dialect.default_schema_name
     extension = extension_operations(run.extension, needed)
-    for operation in extension:
-        _LOG.info("Detected %s", operation.to_diff_tuple()[-1])
+    _tell_of_the_extension(context, extension, needed=needed is not None and bool(upgrade_ops.ops))
     upgrade_ops.ops[:] = with_pending_indexes(context.connection, upgrade_ops.ops, run.tables)
     first, arranged_ops = extension_first(extension, arranged(upgrade_ops.ops, proposals))
     if context.opts.get("render_as_batch"):
@@ -129,6 +128,17 @@ def compare_schemas(
     if upgrade_ops.ops and needed is not None and run.extension.schema is not None and not run.extension.visible:
         _warn_of_search_path(run.extension.schema)
     return PriorityDispatchResult.CONTINUE
+
+
+def _tell_of_the_extension(context: AutogenContext, operations: list[MigrateOperation], *, needed: bool) -> None:
+    """Log what is proposed for the extension, and what the first revision leaves out where somebody has created it."""
+    for operation in operations:
+        _LOG.info("Detected %s", operation.to_diff_tuple()[-1])
+    if needed and not operations and not context.migration_context.get_current_heads():
+        _LOG.info(
+            "The extension 'vector' is in this database already, so that the revision does not create it. "
+            "Write op.create_vector_extension() at its head for databases that do not have it; here it changes nothing."
+        )
 
 
 def _warn_of_order(late: Sequence[IndexOperation]) -> None:

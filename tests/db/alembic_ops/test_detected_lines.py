@@ -141,6 +141,23 @@ def test_a_missing_extension_and_a_renamed_column_are_named(bare_project, caplog
     assert "Detected renamed column 'items.embedding' to 'vectors'" in caplog.messages
 
 
+def test_the_first_revision_says_that_it_does_not_create_an_extension_that_is_there(project, caplog):
+    there = (
+        "The extension 'vector' is in this database already, so that the revision does not create it. "
+        "Write op.create_vector_extension() at its head for databases that do not have it; here it changes nothing."
+    )
+    project.metadata = models(IX)
+    with caplog.at_level(logging.INFO, logger="alembic"):
+        project.autogenerate()
+    assert there in caplog.messages
+    project.upgrade()
+    caplog.clear()
+    project.metadata = models(OTHER)
+    with caplog.at_level(logging.INFO, logger="alembic"):
+        project.autogenerate()
+    assert there not in caplog.messages
+
+
 def test_the_context_names_its_implementation_as_stock_alembic_does(project, caplog):
     project.metadata = MetaData()
     with caplog.at_level(logging.INFO, logger="alembic"):
