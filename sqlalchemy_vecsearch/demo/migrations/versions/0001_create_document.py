@@ -7,11 +7,10 @@ Revises:
 from __future__ import annotations
 
 import sqlalchemy as sa
-from alembic import op
 from sqlalchemy.dialects import postgresql
 
-import alembic_ops  # noqa: F401 - the operations below
 import sqlalchemy_vecsearch
+from alembic_ops import op
 
 revision = "0001"
 down_revision = None

@@ -6,9 +6,7 @@ Revises: 0001
 
 from __future__ import annotations
 
-from alembic import op
-
-import alembic_ops  # noqa: F401 - the operations below
+from alembic_ops import op
 
 revision = "0002"
 down_revision = "0001"
