@@ -8,13 +8,15 @@ from sqlalchemy import DateTime, Float, Interval, cast, extract, func, literal
 
 from sqlalchemy_vecsearch.errors import SearchError
 from sqlalchemy_vecsearch.search.building.arithmetic import divided, plus, times
-from sqlalchemy_vecsearch.search.building.candidates import candidates_of, rows_found
+from sqlalchemy_vecsearch.search.building.candidates import candidates_of
 from sqlalchemy_vecsearch.search.building.checks import require_count
+from sqlalchemy_vecsearch.search.building.deferred import DOUBLE, number
+from sqlalchemy_vecsearch.search.building.narrow_order import DESCENDING, Carried, in_its_order, in_order
 from sqlalchemy_vecsearch.search.building.request import search_of
 from sqlalchemy_vecsearch.search.building.scan import checked_effort
+from sqlalchemy_vecsearch.search.building.subselects import column_of
 from sqlalchemy_vecsearch.search.building.typing import adds_scores
 from sqlalchemy_vecsearch.search.distance import similarity_of
-from sqlalchemy_vecsearch.selects import tie_breaks
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -98,14 +100,12 @@ def boosted(
         count = max(int(pool), search.k)
     effort = checked_effort(ef_search, probes, max_scan_tuples, max_exact_rows)
     found = candidates_of(search, effort, count, exact=exact)
-    distance = found.rows.c.distance
+    distance = column_of(found.rows, "distance", DOUBLE)
     added = cast(func.coalesce(boost, literal(0.0, Float(53)), type_=Float(53)), Float(53))
     score = plus(similarity_of(distance, search.searched), added)
-    outer = rows_found(search, found.keys, found.rows)
-    outer = outer.add_columns(distance.label("distance"), score.label("score"))
-    # not by the label: the entity can have a column of that name
-    order = (score.desc(), *tie_breaks(search.statement), *(found.rows.c[name] for name in found.keys.names))
-    return outer.order_by(*order).limit(search.k)
+    columns = [Carried("score", score, DESCENDING), Carried("distance", distance, None)]
+    best = in_order(search, found.keys, found.rows, columns, limit=number(search.k), by_keys=True)
+    return in_its_order(search, found.keys, best, "distance", "score", limit=number(search.k))
 
 
 def recency(

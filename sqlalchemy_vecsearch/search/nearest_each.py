@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Select, not_
 
 from sqlalchemy_vecsearch.errors import SearchError
-from sqlalchemy_vecsearch.search.building.candidates import rows_found
 from sqlalchemy_vecsearch.search.building.checks import require_count, require_distance
 from sqlalchemy_vecsearch.search.building.comparing import equal, is_within
+from sqlalchemy_vecsearch.search.building.deferred import DOUBLE
 from sqlalchemy_vecsearch.search.building.laterals import found_for_each, key_rows, select_rows
+from sqlalchemy_vecsearch.search.building.narrow_order import ASCENDING, Carried, InOrder, in_its_order, in_order
 from sqlalchemy_vecsearch.search.building.request import Search, prepared
 from sqlalchemy_vecsearch.search.building.row_keys import entity_key
 from sqlalchemy_vecsearch.search.building.scan import checked_effort
+from sqlalchemy_vecsearch.search.building.subselects import column_of
 from sqlalchemy_vecsearch.search.building.typing import adds_keys
 from sqlalchemy_vecsearch.selects import prepended, selected_columns, tie_breaks
 
 if TYPE_CHECKING:
     from sqlalchemy import FromClause
+    from sqlalchemy.types import TypeEngine
 
     from sqlalchemy_vecsearch.metrics import Metric
+    from sqlalchemy_vecsearch.search.building.candidates import Candidates
     from sqlalchemy_vecsearch.search.building.column import SearchedColumn
     from sqlalchemy_vecsearch.selects import Statement
 
@@ -88,12 +92,22 @@ def nearest_each(
     search = Search(statement, searched, rows.c.vector, int(k))
     effort = checked_effort(ef_search, probes, max_scan_tuples, max_exact_rows)
     found = found_for_each(search, rows, effort, exclude=exclude, exact=exact, in_order=True)
-    each = found.rows.c
-    outer = prepended(rows_found(search, found.keys, found.rows), each.key).add_columns(each.distance.label("distance"))
-    if within is not None:
-        outer = outer.where(is_within(each.distance, float(within)))
-    order = each.position if isinstance(queries, Mapping) else each.key
-    return outer.order_by(order, each.distance, *tie_breaks(statement))
+    each = _in_order(search, found, {name: rows.c[name].type for name in _ORDERS if name in rows.c})
+    outer = prepended(in_its_order(search, found.keys, each, "distance"), each.columns["key"])
+    return outer if within is None else outer.where(is_within(each.columns["distance"], float(within)))
+
+
+_ORDERS: Final = ("position", "key")
+
+
+def _in_order(search: Search, found: Candidates, types: dict[str, TypeEngine[Any]]) -> InOrder:
+    """Return the rows in the order of the queries, or of their keys, the distance, and the caller's ORDER BY."""
+    own = {name: column_of(found.rows, name, type_) for name, type_ in {**types, "distance": DOUBLE}.items()}
+    first = next(iter(types))
+    if not tie_breaks(search.statement):
+        return InOrder(found.rows, own, (own[first], own["distance"]))
+    columns = [Carried(name, one, ASCENDING if name in {first, "distance"} else None) for name, one in own.items()]
+    return in_order(search, found.keys, found.rows, columns)
 
 
 def _query_rows(queries: Any, searched: SearchedColumn) -> tuple[FromClause, Any]:

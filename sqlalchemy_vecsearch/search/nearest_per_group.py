@@ -110,6 +110,7 @@ def nearest_per_group(
     keys = row_keys(search.statement, search.searched)
     effort = checked_effort(ef_search, probes, max_scan_tuples, max_exact_rows)
     numbers = {"k": search.k, "per_group": int(per_group), "max_exact_rows": effort.max_exact_rows or 0}
+    numbers["rows"] = min(search.k * numbers["per_group"], MOST_ROWS)
     bounded = effort.max_exact_rows is not None
     form = _Best(search.searched.declared, exact=exact, one_each=numbers["per_group"] == 1, bounded=bounded)
     element = as_clause(search.searched.element)
@@ -119,7 +120,7 @@ def nearest_per_group(
         arms = arms_of(search, effort, count, group.label("of_group"), oversample=1, best=False, keys=keys)
         parts.append(arms.rows)
     best = Deferred(form, parts, [*keys.typed, ("distance", DOUBLE)])
-    return by_distance(search, keys, shared(best, "best"), in_order=True)
+    return by_distance(search, keys, shared(best, "best"), is_sorted=True)
 
 
 def _candidates(search: Search, per_group: int, oversample: int | None) -> int:
@@ -145,7 +146,8 @@ class _Best:
         rows = inline(self._rows(given, statement, element, vector, group, *candidates), "found")
         *keys, distance = rows.c
         nearest = unindexed(distance).label("distance")
-        return select(*keys, nearest).order_by(nearest)
+        # there are no more; the planner would else count on many, and find them again in an order that it has to sort
+        return select(*keys, nearest).order_by(nearest).limit(Numbers(given)["rows"])
 
     def _rows(self, given: Any, statement: Any, element: Any, vector: Any, group: Any, *candidates: Any) -> Selected:
         search = search_of_parts(self.declared, statement, element, vector)

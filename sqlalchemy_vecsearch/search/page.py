@@ -4,24 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import Integer, literal
 
 from sqlalchemy_vecsearch.errors import SearchError
-from sqlalchemy_vecsearch.search.building.candidates import by_distance, candidates_of
+from sqlalchemy_vecsearch.search.building.candidates import candidates_of
 from sqlalchemy_vecsearch.search.building.checks import require_count
+from sqlalchemy_vecsearch.search.building.deferred import DOUBLE
+from sqlalchemy_vecsearch.search.building.narrow_order import Carried, in_its_order, in_order
 from sqlalchemy_vecsearch.search.building.ordering import unindexed
 from sqlalchemy_vecsearch.search.building.request import search_of
 from sqlalchemy_vecsearch.search.building.scan import checked_effort
-from sqlalchemy_vecsearch.search.building.subselects import shared
+from sqlalchemy_vecsearch.search.building.subselects import column_of
 from sqlalchemy_vecsearch.search.building.typing import adds_distance
-from sqlalchemy_vecsearch.selects import tie_breaks
 
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement, FromClause
-
     from sqlalchemy_vecsearch.metrics import Metric
     from sqlalchemy_vecsearch.search.building.query_vector import Query
-    from sqlalchemy_vecsearch.search.building.row_keys import RowKeys
 
 __all__ = ["page"]
 
@@ -97,14 +95,8 @@ def page(
     effort = checked_effort(ef_search, probes, max_scan_tuples, max_exact_rows)
     found = candidates_of(search, effort, search.k, exact=exact)
     length = min(int(size), int(pool) - before)
-    if tie_breaks(search.statement):  # which are of the rows themselves
-        statement = by_distance(search, found.keys, found.rows)
-        return statement.order_by(*_keys(found.rows, found.keys)).limit(length).offset(before)
-    distance = unindexed(found.rows.c.distance).label("distance")
-    keys = _keys(found.rows, found.keys)
-    cut = shared(select(*keys, distance).order_by(distance, *keys).limit(length).offset(before), "on_page")
-    return by_distance(search, found.keys, cut, in_order=True).order_by(*_keys(cut, found.keys))
-
-
-def _keys(rows: FromClause, keys: RowKeys) -> list[ColumnElement[Any]]:
-    return [rows.c[name] for name in keys.names]
+    distance = Carried("distance", unindexed(column_of(found.rows, "distance", DOUBLE)))
+    cut = {"limit": literal(length, Integer()), "offset": literal(before, Integer())}
+    on_page = in_order(search, found.keys, found.rows, [distance], by_keys=True, of_rows=True, **cut)
+    statement = in_its_order(search, found.keys, on_page, "distance")
+    return statement if on_page.is_cut else statement.limit(length).offset(before)

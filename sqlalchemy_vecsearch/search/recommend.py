@@ -12,20 +12,22 @@ from sqlalchemy_vecsearch.expressions import distance_between
 from sqlalchemy_vecsearch.metrics import Storage
 from sqlalchemy_vecsearch.search.building.arithmetic import minus
 from sqlalchemy_vecsearch.search.building.arms import arms_of
-from sqlalchemy_vecsearch.search.building.candidates import by_distance, candidates_of, rows_found
+from sqlalchemy_vecsearch.search.building.candidates import by_distance, candidates_of
 from sqlalchemy_vecsearch.search.building.checks import require_count
 from sqlalchemy_vecsearch.search.building.column import SearchedColumn
-from sqlalchemy_vecsearch.search.building.deferred import DOUBLE, Deferred, Numbers
+from sqlalchemy_vecsearch.search.building.deferred import DOUBLE, Deferred, number
 from sqlalchemy_vecsearch.search.building.examples import among, examples_of
 from sqlalchemy_vecsearch.search.building.laterals import rows_for_each
+from sqlalchemy_vecsearch.search.building.narrow_order import Carried, in_its_order, in_order
 from sqlalchemy_vecsearch.search.building.ordering import unindexed
 from sqlalchemy_vecsearch.search.building.query_vector import can_be_compared
 from sqlalchemy_vecsearch.search.building.request import Search, prepared, search_of_parts
 from sqlalchemy_vecsearch.search.building.row_keys import entity_key, row_keys
+from sqlalchemy_vecsearch.search.building.rows_found import rows_found
 from sqlalchemy_vecsearch.search.building.scan import checked_effort
 from sqlalchemy_vecsearch.search.building.subselects import column_of, inline, materialized, shared
 from sqlalchemy_vecsearch.search.building.typing import adds_distance
-from sqlalchemy_vecsearch.selects import as_clause, only_columns, stored_element, tie_breaks
+from sqlalchemy_vecsearch.selects import as_clause, only_columns, stored_element
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -119,7 +121,7 @@ def recommend(
     vector = select(centre.c.vector).scalar_subquery()
     search = Search(statement.where(can_be_compared(vector, searched)), searched, vector, int(k))
     found = candidates_of(search, effort, search.k, exact=exact)
-    return by_distance(search, found.keys, found.rows, in_order=True)
+    return by_distance(search, found.keys, found.rows, is_sorted=True)
 
 
 def _centre(searched: SearchedColumn, liked: Examples, disliked: Examples) -> CTE:
@@ -166,28 +168,27 @@ def _best_score(
     search = Search(statement, searched, towards.c.vector, k)
     keys = row_keys(statement, searched)
     arms = arms_of(search, effort, k, exact=exact, outer=towards, keys=keys)
-    parts = [Numbers.parameter({"k": k}), statement, as_clause(searched.element), towards, arms.rows]
+    parts = [statement, as_clause(searched.element), towards, arms.rows]
     named = [*keys.typed, ("distance", DOUBLE)]
     if disliked:
         parts.append(disliked.rows(searched, "disliked"))
         named.append(("away", DOUBLE))
-    best = materialized(Deferred(_BestScores(searched.declared), parts, named), "best")
-    distance = column_of(best, "distance", DOUBLE)
-    outer = rows_found(search, keys, best).add_columns(distance.label("distance"))
-    away = column_of(best, "away", DOUBLE) if disliked else None
-    return outer.order_by(*_best_first(distance, away), *tie_breaks(statement))
+    scored = materialized(Deferred(_Scores(searched.declared), parts, named), "scored")
+    distance = column_of(scored, "distance", DOUBLE)
+    columns = [Carried("distance", distance, None)]
+    columns += _best_first(distance, column_of(scored, "away", DOUBLE) if disliked else None)
+    best = in_order(search, keys, scored, columns, limit=number(k), of_rows=True)
+    return in_its_order(search, keys, best, "distance", limit=number(k))
 
 
 @dataclass(frozen=True, slots=True)
-class _BestScores:
+class _Scores:
     """How the candidates of all positive examples are compared with all examples."""
 
     declared: Declared
 
-    def __call__(
-        self, numbers: Any, statement: Any, element: Any, liked: Any, found: Any, disliked: Any = None
-    ) -> Selected:
-        """Return the SELECT of the keys of the best with their distances."""
+    def __call__(self, statement: Any, element: Any, liked: Any, found: Any, disliked: Any = None) -> Selected:
+        """Return the SELECT of their keys with their distances."""
         search = search_of_parts(self.declared, statement, element, liked.c.vector)
         searched, keys = search.searched, row_keys(statement, search.searched)
         rows = materialized(rows_for_each(liked, found, searched), "found")
@@ -195,18 +196,16 @@ class _BestScores:
         columns = [_nearest(searched, liked).label("distance")]
         if disliked is not None:
             columns.append(_nearest(searched, disliked).label("away"))
-        again = rows_found(search, keys, candidates)
-        compared = materialized(only_columns(again, *keys.labelled, *columns), "compared")
-        order = _best_first(compared.c.distance, None if disliked is None else compared.c.away)
-        return compared.select().order_by(*order).limit(Numbers(numbers).bound("k"))
+        return only_columns(rows_found(search, keys, candidates), *keys.labelled, *columns)
 
 
-def _best_first(distance: ColumnElement[float], away: ColumnElement[float] | None) -> list[ColumnElement[Any]]:
+def _best_first(distance: ColumnElement[float], away: ColumnElement[float] | None) -> list[Carried]:
     """Return the order of the best rows: those that are nearer to a negative example last, the farthest first."""
     if away is None:
-        return [unindexed(distance)]
+        return [Carried("score", unindexed(distance))]
     disliked_more = away < distance
-    return [disliked_more, case((disliked_more, minus(_NOTHING, away)), else_=distance)]
+    score = case((disliked_more, minus(_NOTHING, away)), else_=distance)
+    return [Carried("disliked_more", disliked_more), Carried("score", score)]
 
 
 _NOTHING: Final[ColumnElement[float]] = literal_column("CAST(0 AS DOUBLE PRECISION)", Float(53))

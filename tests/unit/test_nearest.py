@@ -4,7 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sqlalchemy import Column as CoreColumn
-from sqlalchemy import ForeignKey, Integer, MetaData, Table, func, select
+from sqlalchemy import ForeignKey, Integer, MetaData, Table, desc, func, literal_column, select
+from sqlalchemy import text as sql_text
 from sqlalchemy.dialects.postgresql import psycopg
 from sqlalchemy.orm import DeclarativeBase, Mapped, aliased, joinedload, mapped_column, relationship
 
@@ -242,11 +243,14 @@ def test_a_join_is_kept_on_both_levels_and_every_row_is_found_by_all_its_keys():
         == 1
     )
     assert text.endswith(
-        f"SELECT document.id, author.name, candidates_1.distance AS distance FROM {join}, candidates_1 "
-        "WHERE document.id = candidates_1.key_0 AND author.id = candidates_1.key_1 "
-        "ORDER BY candidates_1.distance OPERATOR(pg_catalog.+) 0, document.id LIMIT 10 OFFSET %(param_10)s::INTEGER"
+        "sorted_1 AS (SELECT document.id AS key_0, author.id AS key_1, "
+        f"candidates_1.distance OPERATOR(pg_catalog.+) 0 AS distance FROM {join}, candidates_1 "
+        "WHERE document.id = candidates_1.key_0 AND author.id = candidates_1.key_1 ORDER BY distance, key_0 LIMIT 13) "
+        f"SELECT document.id, author.name, sorted_1.distance AS distance FROM {join}, sorted_1 "
+        "WHERE document.id = sorted_1.key_0 AND author.id = sorted_1.key_1 "
+        "ORDER BY sorted_1.distance, sorted_1.key_0 LIMIT 10 OFFSET %(param_11)s::INTEGER"
     )
-    assert (limits(statement), parameters(statement)["param_10"]) == ([26, 26, 26, 10], 3)
+    assert (limits(statement), parameters(statement)["param_11"]) == ([26, 26, 26, 13, 10], 3)
 
 
 def test_what_an_outer_join_can_make_null_is_matched_as_null():
@@ -278,7 +282,7 @@ def test_the_join_of_an_eager_loader_is_no_row_of_the_search():
 
 def test_no_more_rows_are_locked_than_are_wanted():
     source = select(Document).where(Document.lang == "en").with_for_update()
-    assert limits(nearest(source, Document.embedding, QUERY, k=10)) == [10, 10, 10, 10]
+    assert limits(nearest(source, Document.embedding, QUERY, k=10)) == [10, 10, 10, 10, 10]
 
 
 def test_a_lock_is_taken_inside_so_that_locked_rows_are_passed_over():
@@ -298,18 +302,50 @@ def test_a_threshold_stands_outside_the_scan():
 def test_an_exact_search_can_not_be_served_by_an_approximate_index():
     source = select(Document.id).where(Document.lang == "en")
     assert sql(nearest(source, Document.embedding, QUERY, k=10, exact=True, within=0.5)) == (
-        "SELECT document.id, document.embedding <=> %(param_1)s::VECTOR(3) AS distance FROM document "
-        "WHERE document.lang = %(lang_1)s::VARCHAR AND (document.embedding <=> %(param_1)s::VECTOR(3)) OPERATOR(pg_catalog.<=) %(param_2)s "
-        "ORDER BY (document.embedding <=> %(param_1)s::VECTOR(3)) OPERATOR(pg_catalog.+) 0 LIMIT %(param_3)s::INTEGER"
+        "WITH sorted_1 AS (SELECT document.id AS key_0, "
+        "(document.embedding <=> %(param_1)s::VECTOR(3)) OPERATOR(pg_catalog.+) 0 AS distance FROM document "
+        "WHERE document.lang = %(lang_1)s::VARCHAR ORDER BY distance LIMIT 10) "
+        "SELECT document.id, sorted_1.distance AS distance FROM document, sorted_1 WHERE document.id = sorted_1.key_0 "
+        "AND sorted_1.distance OPERATOR(pg_catalog.<=) %(distance_1)s ORDER BY sorted_1.distance LIMIT 10"
     )
 
 
 def test_an_exact_search_keeps_offset_and_tie_breaks():
     source = select(Document.id).order_by(Document.lang).offset(2)
     assert sql(nearest(source, Document.embedding, QUERY, k=3, exact=True)).endswith(
-        "ORDER BY (document.embedding <=> %(param_1)s::VECTOR(3)) OPERATOR(pg_catalog.+) 0, document.lang "
-        "LIMIT %(param_2)s::INTEGER OFFSET %(param_3)s::INTEGER"
+        "document.lang AS tie_0 FROM document ORDER BY distance, tie_0 LIMIT 5) "
+        "SELECT document.id, sorted_1.distance AS distance FROM document, sorted_1 WHERE document.id = sorted_1.key_0 "
+        "ORDER BY sorted_1.distance, sorted_1.tie_0 LIMIT 3 OFFSET %(param_4)s::INTEGER"
     )
+
+
+@pytest.mark.parametrize(
+    ("order", "inside"),
+    [
+        ((Document.lang.desc().nulls_last(),), "distance, tie_0 DESC NULLS LAST"),
+        ((Document.id.desc(), Document.lang), "distance, key_0 DESC, tie_1"),
+        ((func.lower(Document.lang).label("small"),), "distance, tie_0"),
+    ],
+)
+def test_what_breaks_ties_is_sorted_beside_the_keys(order, inside):
+    for options in ({}, {"exact": True}):
+        text = sql(nearest(select(Document.id).order_by(*order), Document.embedding, QUERY, k=3, **options))
+        assert f"ORDER BY {inside} LIMIT 3)" in text
+        outside = ", ".join(f"sorted_1.{term}" for term in inside.split(", "))
+        assert f"ORDER BY {outside} LIMIT 3" in text
+
+
+@pytest.mark.parametrize("order", ["small", desc("small"), sql_text("small DESC"), literal_column("2")])
+def test_what_breaks_ties_as_text_is_sorted_outside(order):
+    source = select(Document.id, func.lower(Document.lang).label("small")).order_by(order)
+    assert "tie_0" not in sql(nearest(source, Document.embedding, QUERY, k=3))
+    assert "sorted_1" not in sql(nearest(source, Document.embedding, QUERY, k=3, exact=True))
+
+
+def test_rows_that_are_locked_are_locked_in_the_level_that_sorts_them():
+    locked = sql(nearest(select(Document.id).with_for_update(), Document.embedding, QUERY, k=3, exact=True))
+    assert locked.startswith("SELECT document.id, document.embedding <=> ")
+    assert locked.endswith("FOR UPDATE")
 
 
 def test_ivfflat_visits_six_tenths_of_its_lists_and_reads_every_row_where_these_have_too_few():

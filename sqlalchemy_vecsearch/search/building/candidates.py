@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy_vecsearch.search.building.arms import arms_of
-from sqlalchemy_vecsearch.search.building.deferred import DOUBLE
-from sqlalchemy_vecsearch.search.building.index_predicates import with_literals
+from sqlalchemy_vecsearch.search.building.deferred import DOUBLE, number
+from sqlalchemy_vecsearch.search.building.narrow_order import Carried, InOrder, in_its_order, in_order
 from sqlalchemy_vecsearch.search.building.ordering import unindexed
-from sqlalchemy_vecsearch.search.building.partition_keys import conditions_on_partition_keys
 from sqlalchemy_vecsearch.search.building.subselects import column_of, materialized, shared
-from sqlalchemy_vecsearch.selects import tie_breaks, without_filter
+from sqlalchemy_vecsearch.selects import tie_breaks
 
 if TYPE_CHECKING:
     from sqlalchemy import CTE, ColumnElement, FromClause
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy_vecsearch.search.building.scan import Effort
     from sqlalchemy_vecsearch.selects import Statement
 
-__all__ = ["Candidates", "by_distance", "candidates_of", "rows_found"]
+__all__ = ["Candidates", "by_distance", "candidates_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,21 +55,13 @@ def candidates_of(
     return Candidates(shared(arms.rows, "nearest") if best else materialized(arms.rows, "candidates"), arms.keys)
 
 
-def rows_found(search: Search, keys: RowKeys, rows: FromClause) -> Statement:
-    """Return the caller's statement for the rows of a sub-select, which have passed its filter.
-
-    Of the filter only what tells the partitions is left.
-    """
-    return without_filter(search.statement, _found_again(search, keys, rows))
-
-
 def by_distance(
     search: Search,
     keys: RowKeys,
     rows: FromClause,
     *,
     limit: ColumnElement[int] | None = None,
-    in_order: bool = False,
+    is_sorted: bool = False,
 ) -> Statement:
     """Return the caller's statement for the rows of a sub-select, with ``distance``, ascending, ties as it says.
 
@@ -79,14 +70,13 @@ def by_distance(
         keys: what finds the rows again.
         rows: the sub-select.
         limit: how many rows to return, None for all.
-        in_order: True for a sub-select that PostgreSQL has sorted by its ``distance``.
+        is_sorted: True for a sub-select that PostgreSQL has sorted by its ``distance``.
     """
     distance = column_of(rows, "distance", DOUBLE)
-    order = (distance if in_order else unindexed(distance), *tie_breaks(search.statement))
-    found = _found_again(search, keys, rows)
-    return without_filter(search.statement, found, distance.label("distance"), order=order, limit=limit)
-
-
-def _found_again(search: Search, keys: RowKeys, rows: FromClause) -> list[ColumnElement[bool]]:
-    pruned = conditions_on_partition_keys(with_literals(search.statement, search.searched), search.table)
-    return [*pruned, *keys.matching(rows)]
+    if is_sorted and not tie_breaks(search.statement):
+        found = InOrder(rows, {"distance": distance}, (distance,))
+    else:
+        wanted = None if limit is None else number(search.wanted)
+        columns = [Carried("distance", unindexed(distance))]
+        found = in_order(search, keys, rows, columns, limit=wanted, of_rows=True)
+    return in_its_order(search, keys, found, "distance", limit=limit)

@@ -8,13 +8,14 @@ from sqlalchemy_vecsearch.search.building.arms import arms_of
 from sqlalchemy_vecsearch.search.building.candidates import by_distance
 from sqlalchemy_vecsearch.search.building.comparing import is_within
 from sqlalchemy_vecsearch.search.building.counts import counts_of
-from sqlalchemy_vecsearch.search.building.deferred import DOUBLE, number
+from sqlalchemy_vecsearch.search.building.deferred import number
+from sqlalchemy_vecsearch.search.building.narrow_order import Carried, carried_ties, in_its_order, sorted_rows
 from sqlalchemy_vecsearch.search.building.one_partition import partition_form
 from sqlalchemy_vecsearch.search.building.ordering import order_by_form, unindexed
 from sqlalchemy_vecsearch.search.building.row_keys import RowKeys, identity_of
 from sqlalchemy_vecsearch.search.building.scan import Given, Reach, probes_of, scan_settings, tuples_of
 from sqlalchemy_vecsearch.search.building.stages import staged
-from sqlalchemy_vecsearch.search.building.subselects import column_of, materialized, shared
+from sqlalchemy_vecsearch.search.building.subselects import materialized, shared
 from sqlalchemy_vecsearch.selects import is_locking, offset_of, tie_breaks
 
 if TYPE_CHECKING:
@@ -29,8 +30,25 @@ __all__ = ["exact_form", "found_form"]
 def exact_form(search: Search) -> Statement:
     """Return the form that no approximate index can serve: ``ORDER BY (distance) + 0``.
 
-    It reads every row that passes the filter; plain indexes on the filter still serve.
+    It reads every row that passes the filter; plain indexes on the filter still serve. Rows that are locked, or have no
+    key, are sorted whole.
     """
+    identity = identity_of(search.statement, search.searched)
+    if identity is None or is_locking(search.statement):
+        return _sorted_whole(search)
+    keys = RowKeys(identity)
+    ties = carried_ties(search.statement, keys)
+    if ties is None:
+        return _sorted_whole(search)
+    columns = (Carried("distance", unindexed(search.distance)), *ties)
+    found = sorted_rows(search, keys, columns, limit=number(search.wanted))
+    outer = in_its_order(search, keys, found, "distance", limit=number(search.k))
+    if search.within is not None:
+        outer = outer.where(is_within(found.columns["distance"], search.within))
+    return outer.offset(offset) if (offset := offset_of(search.statement)) else outer
+
+
+def _sorted_whole(search: Search) -> Statement:
     distance = search.distance
     statement = search.statement.where(*search.has_embedding)
     if search.within is not None:
@@ -71,9 +89,9 @@ def found_form(search: Search, effort: Effort, oversample: int | None = None, st
     )
     found = shared(arms.rows, "nearest") if best else materialized(arms.rows, "candidates")
     rows = staged(search, arms.keys, found, stages)
-    outer = by_distance(search, arms.keys, rows, limit=number(search.k), in_order=best)
+    outer = by_distance(search, arms.keys, rows, limit=number(search.k), is_sorted=best)
     if search.within is not None:
-        outer = outer.where(is_within(column_of(rows, "distance", DOUBLE), search.within))
+        outer = outer.where(is_within(outer.selected_columns["distance"].element, search.within))
     return outer.offset(offset) if (offset := offset_of(search.statement)) else outer
 
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sqlalchemy_vecsearch.errors import DeclarationError, SearchError
 from sqlalchemy_vecsearch.expressions import Subvector, validate_quantize
-from sqlalchemy_vecsearch.search.building.candidates import rows_found
 from sqlalchemy_vecsearch.search.building.checks import require_count
 from sqlalchemy_vecsearch.search.building.deferred import DOUBLE, Deferred, Numbers
 from sqlalchemy_vecsearch.search.building.ordering import order_by_form, unindexed
 from sqlalchemy_vecsearch.search.building.request import search_of_parts
 from sqlalchemy_vecsearch.search.building.row_keys import row_keys
+from sqlalchemy_vecsearch.search.building.rows_found import rows_found
 from sqlalchemy_vecsearch.search.building.subselects import materialized
 from sqlalchemy_vecsearch.selects import as_clause, only_columns
 

@@ -54,6 +54,7 @@ Q, OTHER = np.random.default_rng(4).normal(size=(2, DIMENSIONS)).astype("f4")
 def forms_of(every):
     """Return what makes each form, by its name, of the rows that a Select gives."""
     few = every.where(Token.book < 20)
+    told = few.order_by(Token.book.desc(), Token.id)
     return {
         "nearest": lambda **o: nearest(every, E, Q, k=10, **o),
         "nearest, filtered": lambda **o: nearest(few, E, Q, k=10, **o),
@@ -63,17 +64,26 @@ def forms_of(every):
         "in several stages": lambda **o: nearest(
             few, Token.bits, Q, k=10, **o or {"oversample": 20, "stages": [("halfvec", 50)]}
         ),
+        "nearest, then by a column": lambda **o: nearest(told, E, Q, k=10, **o),
+        "nearest, within, after some": lambda **o: nearest(told.offset(3), E, Q, k=10, within=1.2, **o),
         "like a stored row": lambda **o: nearest(every, E, embedding_of(Token, 7), k=10, **o),
         "a batch": lambda **o: nearest_each(few, E, {1: Q, 2: OTHER}, k=10, **o),
+        "a batch, then by a column": lambda **o: nearest_each(told, E, {1: Q, 2: OTHER}, k=10, **o),
         "a batch of rows": lambda **o: nearest_each(every, E, select(Token.id, E).where(Token.id < 5), k=10, **o),
         "one of each group": lambda **o: nearest_per_group(every, E, Q, by=Token.book, k=10, **o),
         "some of each group": lambda **o: nearest_per_group(few, E, Q, by=Token.book, k=4, per_group=2, **o),
         "an average": lambda **o: recommend(every, E, positive=[1, list(Q)], negative=[7], k=10, **o),
         "the best score": lambda **o: recommend(every, E, positive=[1, list(Q)], k=10, strategy="best_score", **o),
+        "the best score, of both kinds": lambda **o: recommend(
+            told, E, positive=[1, list(Q)], negative=[list(OTHER)], k=10, strategy="best_score", **o
+        ),
         "hybrid": lambda **o: hybrid(few, [dense(E, Q, **o), fulltext(Token.words, "amber", language="english")], k=10),
         "a page": lambda **o: page(every, E, Q, number=2, size=7, pool=50, **o),
+        "a page, then by a column": lambda **o: page(told, E, Q, number=2, size=7, pool=50, **o),
+        "groups, then by a column": lambda **o: nearest_per_group(told, E, Q, by=Token.book, k=4, **o),
         "nearest first": lambda **o: nearest_first(few, E, Q, **o),
         "boosted": lambda **o: boosted(every, E, Q, boost=Token.book * 0.01, k=10, pool=50, **o),
+        "boosted, then by a column": lambda **o: boosted(told, E, Q, boost=Token.book * 0.01, k=10, **o),
         "a count": lambda **o: count_within(few, E, Q, within=0.8, **o),
         "pairs": lambda **o: similar_pairs(every, E, within=1.0, k=3, **o),
         "the first pairs": lambda **o: similar_pairs(few, E, within=1.0, k=3, **o).limit(5),
@@ -83,10 +93,8 @@ def forms_of(every):
 
 FORMS = forms_of(select(Token.id))
 WHOLE = forms_of(select(Token))
-# those that return the rows of a narrow sort in its order; others sort what they return once more
-IN_ORDER = [name for name in WHOLE if name not in {"in several stages", "the best score", "nearest first", "boosted"}]
-IN_ORDER_EXACT = ["a batch", "a batch of rows", "some of each group", "an average", "hybrid", "a page", "a count"]
-IN_ORDER_EXACT += ["pairs", "the first pairs", "late interaction"]
+# a scan in the order of the index, or all rows sorted, one by one as they are asked for
+SORTED_WHOLE = {"nearest first"}
 
 
 @pytest.fixture(scope="module")
@@ -140,21 +148,11 @@ def test_what_a_plan_keeps_of_a_row_is_narrow(session, form, seqscan, exact):
 
 
 @pytest.mark.parametrize("seqscan", ["on", "off"])
-@pytest.mark.parametrize(
-    ("name", "exact"),
-    [*((name, False) for name in IN_ORDER), *((name, True) for name in IN_ORDER_EXACT)],
-)
+@pytest.mark.parametrize("exact", [False, True], ids=["by the index", "exact"])
+@pytest.mark.parametrize("name", [name for name in WHOLE if name not in SORTED_WHOLE])
 def test_whole_rows_are_fetched_in_the_order_of_a_narrow_sort(session, name, seqscan, exact):
     session.execute(text(f"SET LOCAL enable_seqscan = {seqscan}"))
     assert wide_steps(session, WHOLE[name](**{"exact": True} if exact else {})) == []
-
-
-@pytest.mark.parametrize("name", [name for name in WHOLE if name not in IN_ORDER])
-def test_other_forms_keep_whole_rows_once_at_the_most_when_they_sort_what_they_return(session, name):
-    session.execute(text("SET LOCAL enable_seqscan = off"))
-    steps = [step for step in plan_of(session, WHOLE[name](), analyze=False) if wide(step)]
-    assert [step["Node Type"] for step in steps] in (["Sort"], [])
-    assert all(step["Plan Rows"] <= 50 for step in steps)
 
 
 def test_a_sort_of_vectors_is_seen(session):

@@ -73,7 +73,8 @@ def sent(engine):
 def test_no_planted_overload_is_called(planted, engine, sent):
     names = set().union(*map(qualified_names, sent))
     assert {"pg_partition_root", "pg_partition_ancestors", "to_regclass", "sum", "random", "="} <= names
-    own = [sql for sql in sent if "hnsw" not in sql or "amname" in sql]
+    searches = {sql for sql in sent if ("hnsw" in sql and "amname" not in sql) or " AS key_0" in sql}
+    own = [sql for sql in sent if sql not in searches]
     planted.plant(set().union(*map(qualified_names, own)), first=True)
     with engine.connect() as connection:
         for sql in own:

@@ -26,10 +26,14 @@ def test_each_stage_ranks_the_rows_of_the_one_before_by_its_own_form():
         "FROM document, by_subvector_1\n"
         "WHERE document.id = by_subvector_1.key_0 ORDER BY (CAST(document.bits AS HALFVEC(3)) <=> "
         "CAST(%(param_1)s::VECTOR(3) AS HALFVEC(3))) OPERATOR(pg_catalog.+) 0\n"
-        "LIMIT 50)\n"
-        "SELECT document.id, by_halfvec_1.distance AS distance\n"
-        "FROM document, by_halfvec_1\n"
-        "WHERE document.id = by_halfvec_1.key_0 ORDER BY by_halfvec_1.distance OPERATOR(pg_catalog.+) 0\n"
+        "LIMIT 50),\n"
+        "sorted_1 AS\n"
+        "(SELECT by_halfvec_1.key_0 AS key_0, by_halfvec_1.distance OPERATOR(pg_catalog.+) 0 AS distance\n"
+        "FROM by_halfvec_1 ORDER BY distance\n"
+        "LIMIT 10)\n"
+        "SELECT document.id, sorted_1.distance AS distance\n"
+        "FROM document, sorted_1\n"
+        "WHERE document.id = sorted_1.key_0 ORDER BY sorted_1.distance\n"
         "LIMIT 10\n"
     )
 

@@ -484,5 +484,6 @@ def test_a_condition_on_the_result_of_a_search_drops_rows(form):
     )
 
 
-def test_a_condition_on_an_exact_search_filters_what_is_searched():
-    assert lint(nearest(Doc, Doc.embedding, QUERY, k=5, exact=True).where(Doc.lang == "en")) == []
+def test_a_condition_on_an_exact_search_drops_rows_as_on_any_other():
+    (finding,) = lint(nearest(Doc, Doc.embedding, QUERY, k=5, exact=True).where(Doc.lang == "en"))
+    assert finding.rule == "filter_after_search"

@@ -29,8 +29,13 @@ FROM document ORDER BY distance
 LIMIT (SELECT CASE WHEN (arm_1.taken = 'exact') THEN 100 ELSE 0 END AS rows
 FROM arm_1)) AS exact_1
 LIMIT 180) AS looked_at_1 ORDER BY distance
-LIMIT 100)
-SELECT document.id, document.lang, document.title, document.embedding, document.bits, document.maybe, document.sparse, nearest_1.distance AS distance, (CAST(1 AS DOUBLE PRECISION) OPERATOR(pg_catalog.-) nearest_1.distance) OPERATOR(pg_catalog.+) CAST(coalesce(length(document.title) * %(length_1)s, %(param_1)s) AS FLOAT(53)) AS score
+LIMIT 100),
+sorted_1 AS
+(SELECT document.id AS key_0, (CAST(1 AS DOUBLE PRECISION) OPERATOR(pg_catalog.-) nearest_1.distance) OPERATOR(pg_catalog.+) CAST(coalesce(length(document.title) * %(length_1)s, %(param_1)s) AS FLOAT(53)) AS score, nearest_1.distance AS distance
 FROM document, nearest_1
-WHERE document.id = nearest_1.key_0 ORDER BY ((CAST(1 AS DOUBLE PRECISION) OPERATOR(pg_catalog.-) nearest_1.distance) OPERATOR(pg_catalog.+) CAST(coalesce(length(document.title) * %(length_1)s, %(param_1)s) AS FLOAT(53))) DESC, nearest_1.key_0
-LIMIT %(param_10)s::INTEGER
+WHERE document.id = nearest_1.key_0 ORDER BY score DESC, key_0
+LIMIT 5)
+SELECT document.id, document.lang, document.title, document.embedding, document.bits, document.maybe, document.sparse, sorted_1.distance AS distance, sorted_1.score AS score
+FROM document, sorted_1
+WHERE document.id = sorted_1.key_0 ORDER BY sorted_1.score DESC, sorted_1.key_0
+LIMIT 5

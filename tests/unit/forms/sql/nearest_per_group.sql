@@ -50,7 +50,8 @@ WHERE (SELECT pg_catalog.count(*) AS count_1
 FROM heads_1) < %(param_9)s::INTEGER
 LIMIT ALL OFFSET 0) AS every_row_1) AS ranked_rows_1
 WHERE ranked_rows_1.place = %(place_2)s::INTEGER ORDER BY ranked_rows_1.distance OPERATOR(pg_catalog.+) 0) AS rest_1) AS either_1
-LIMIT %(param_9)s::INTEGER) AS found_1 ORDER BY distance)
+LIMIT %(param_9)s::INTEGER) AS found_1 ORDER BY distance
+LIMIT 10)
 SELECT chunk.id, chunk.document_id, chunk.maybe_id, chunk.embedding, best_1.distance AS distance
 FROM chunk, best_1
 WHERE chunk.id = best_1.key_0 ORDER BY best_1.distance

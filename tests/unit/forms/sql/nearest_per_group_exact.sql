@@ -12,7 +12,8 @@ FROM (SELECT chunk.id AS key_0, chunk.document_id AS of_group, chunk.embedding <
 FROM chunk, groups_1
 WHERE chunk.document_id = groups_1.of_group
 LIMIT ALL OFFSET 0) AS members_1) AS ranked_members_1
-WHERE ranked_members_1.place <= %(param_3)s::INTEGER) AS found_1 ORDER BY distance)
+WHERE ranked_members_1.place <= %(param_3)s::INTEGER) AS found_1 ORDER BY distance
+LIMIT 10)
 SELECT chunk.id, chunk.document_id, chunk.maybe_id, chunk.embedding, best_1.distance AS distance
 FROM chunk, best_1
 WHERE chunk.id = best_1.key_0 ORDER BY best_1.distance

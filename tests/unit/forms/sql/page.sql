@@ -30,10 +30,10 @@ LIMIT (SELECT CASE WHEN (arm_1.taken = 'exact') THEN 200 ELSE 0 END AS rows
 FROM arm_1)) AS exact_1
 LIMIT 280) AS looked_at_1 ORDER BY distance
 LIMIT 200),
-on_page_1 AS
+sorted_1 AS
 (SELECT nearest_1.key_0 AS key_0, nearest_1.distance OPERATOR(pg_catalog.+) 0 AS distance
 FROM nearest_1 ORDER BY distance, nearest_1.key_0
 LIMIT %(param_9)s::INTEGER OFFSET %(param_10)s::INTEGER)
-SELECT document.id, document.lang, document.title, document.embedding, document.bits, document.maybe, document.sparse, on_page_1.distance AS distance
-FROM document, on_page_1
-WHERE document.id = on_page_1.key_0 ORDER BY on_page_1.distance, on_page_1.key_0
+SELECT document.id, document.lang, document.title, document.embedding, document.bits, document.maybe, document.sparse, sorted_1.distance AS distance
+FROM document, sorted_1
+WHERE document.id = sorted_1.key_0 ORDER BY sorted_1.distance, sorted_1.key_0
