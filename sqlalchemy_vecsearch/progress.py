@@ -221,7 +221,9 @@ def _bar(stream: TextIO, console: Console | None, *, transient: bool) -> Iterato
     title = TextColumn(
         "{task.description}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"), markup=False
     )
-    columns = (title, BarColumn(_BAR_WIDTH), TextColumn("{task.fields[share]}"), TextColumn("{task.fields[left]}"))
+    # the terminal's own colours: with rich's, what is left looks like what is done where the background is light
+    bar = BarColumn(_BAR_WIDTH, style="dim", complete_style="cyan", finished_style="green", pulse_style="cyan")
+    columns = (title, bar, TextColumn("{task.fields[share]}"), TextColumn("{task.fields[left]}"))
     with Progress(*columns, console=console, transient=transient, expand=True) as bars, _log_above(console):
         task = bars.add_task("starting", total=None, share="", left="")
         known: frozenset[Any] = frozenset()  # Any: the keys of notes

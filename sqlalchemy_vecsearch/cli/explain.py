@@ -56,9 +56,11 @@ def explain(
             }
         )
     console = console_for(as_json=as_json)
-    console.print(plan.render(), markup=False, soft_wrap=True)
+    verdict, _, tree = plan.render().partition("\n\n")
+    console.print(f"{verdict}\n", markup=False)
+    console.print(tree, markup=False, soft_wrap=True)
     for finding in findings:
-        console.print(f"\n{finding.rule}: {finding}", markup=False, soft_wrap=True)
+        console.print(f"\n{finding.rule}: {finding}", markup=False)
     if findings or not plan.index_served:
         raise typer.Exit(NEEDS_ATTENTION)
 

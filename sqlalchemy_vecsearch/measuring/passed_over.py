@@ -59,7 +59,7 @@ class TableSize:
         pages = f"{self.pages:,} page{'' if self.pages == 1 else 's'}"
         if self.rows is None:
             return f"{self.name!r} has {pages} and was never analysed (run ANALYZE)"
-        return f"{self.name!r} has {self.rows:,} rows on {pages}, of which {self.compared:,} are to be compared"
+        return f"{self.name!r} has {self.rows:,} rows on {pages}, {self.compared:,} of them to be compared"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,6 +50,15 @@ def test_a_bar_keeps_share_and_time_left_in_one_line(width):
     assert len(bar) <= width
 
 
+def test_a_bar_has_the_colours_of_the_terminal_and_what_is_left_is_the_fainter_part():
+    terminal = Terminal()
+    with showing(console=Console(file=terminal, force_terminal=True, width=80, color_system="truecolor")) as report:
+        report(LONG)
+    drawn = terminal.getvalue().rpartition("\r")[2]
+    assert "\x1b[36m━━━━━━━━\x1b[0m\x1b[2m╺\x1b[0m\x1b[2m━━━━━━━━━━━\x1b[0m  41%" in drawn
+    assert not re.search(r"\x1b\[[34]8;", drawn), "a colour that is the same on a dark and a light terminal"
+
+
 def test_what_is_logged_while_a_bar_is_drawn_stands_above_it():
     terminal = Terminal()
     handler = logging.StreamHandler(terminal)

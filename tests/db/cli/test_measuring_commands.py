@@ -6,11 +6,12 @@ import json
 
 import numpy as np
 import pytest
+from rich.console import Console
 from sqlalchemy import select
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from typer.testing import CliRunner
 
-from sqlalchemy_vecsearch import HNSW, embedding_column, nearest
+from sqlalchemy_vecsearch import HNSW, embedding_column, explain, nearest
 from sqlalchemy_vecsearch.cli.application import app
 from sqlalchemy_vecsearch.errors import ServerError
 from sqlalchemy_vecsearch.loading import copy_rows
@@ -31,6 +32,8 @@ class Document(Base):
 def searched():
     return nearest(Document, Document.embedding, [1.0] * 16, k=5)
 
+
+FEW = select(Document).where(Document.id == 7).order_by(Document.embedding.l2_distance([1.0] * 16)).limit(5)
 
 REVERSED = select(Document).order_by(Document.embedding.l2_distance([1.0] * 16).desc()).limit(5)
 
@@ -119,6 +122,16 @@ def test_explain_shows_the_plan_of_a_function_s_statement_and_counts_its_rows(ur
     found = json.loads(run("explain", f"{__name__}:searched", "--url", url, "--analyze", "--json").stdout)
     assert (found["index_served"], found["indexes"], found["findings"]) == (True, ["ix_document_embedding"], [])
     assert (found["rows"]["asked"], found["rows"]["returned"]) == (5, 5)
+
+
+def test_explain_breaks_its_verdict_between_words_on_a_terminal(url, engine, monkeypatch):
+    monkeypatch.setattr("sqlalchemy_vecsearch.cli.explain.console_for", lambda **_: Console(width=60, highlight=False))
+    shown = run("explain", f"{__name__}:FEW", "--url", url)
+    verdict, _, tree = shown.output.partition("\n\n")
+    assert shown.exit_code == 3
+    with engine.connect() as connection:
+        assert " ".join(line.strip() for line in verdict.splitlines()) == explain(connection, FEW).verdict
+    assert max(map(len, tree.splitlines())) > 60
 
 
 def test_explain_takes_sql_with_its_colons(url):

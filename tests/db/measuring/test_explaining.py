@@ -340,7 +340,7 @@ def test_a_small_table_that_is_read_whole_says_that_the_index_can_serve_and_why_
     )
     assert plan.verdict == (
         "Not served by a vector index. 'few_v' can serve it, and PostgreSQL reckons comparing row by row as cheaper: "
-        "'few' has 10 rows on 1 page, of which 5 are to be compared. assert_index_served() asks whether an index can."
+        "'few' has 10 rows on 1 page, 5 of them to be compared. assert_index_served() asks whether an index can."
     )
     assert assert_index_served(few, statement).passed_over is None
 
