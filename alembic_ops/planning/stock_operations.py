@@ -48,8 +48,8 @@ def danger_of_build(index: Index) -> str:
     table = _table_of(index)
     if options["using"] in {HNSW.name, IVFFlat.name}:
         safe = (
-            f"Write op.create_vector_index({index.name!r}, {table!r}, ...) in its place, which builds concurrently,"
-            " looks whether the index is valid, and can be run again after a failure"
+            f"Write op.create_vector_index({_vector_index_arguments(index, table)}) in its place, which builds"
+            " concurrently, looks whether the index is valid, and can be run again after a failure."
         )
     else:
         keys = ", ".join(repr(key.name) if isinstance(key, Column) else "..." for key in index.expressions)
@@ -100,6 +100,22 @@ def danger_of_type(column: str, table_name: str, *, holds_vectors: bool) -> str:
         f"op.alter_column({table_name!r}, {column!r}) writes the whole table {table_name!r} anew, which has rows,"
         f" and blocks readers and writers meanwhile. {_BLOCKS}{safe}"
     )
+
+
+def _vector_index_arguments(index: Index, table: str) -> str:
+    """Return what the safe operation is called with; three points stand for what only the revision knows."""
+    options = index.dialect_options["postgresql"]
+    (key, *_) = index.expressions
+    if not isinstance(key, Column) or options["where"] is not None:
+        return f"{index.name!r}, {table!r}, ..."
+    given = {
+        "method": options["using"],
+        "operator_class": options["ops"].get(key.key),
+        "with_": options["with"] or None,
+        "schema": key.table.schema,
+    }
+    words = [repr(part) for part in (index.name, table, key.name)]
+    return ", ".join([*words, *(f"{name}={value!r}" for name, value in given.items() if value is not None)])
 
 
 def _table_of(index: Index) -> str:

@@ -38,8 +38,34 @@ UNSAFE = {
         lambda op: op.create_index(
             "ix", "document", ["embedding"], postgresql_using="hnsw", postgresql_ops={"embedding": "vector_l2_ops"}
         ),
+        BLOCKING + "Write op.create_vector_index('ix', 'document', 'embedding', method='hnsw',"
+        " operator_class='vector_l2_ops') in its place, which builds concurrently, looks whether the index is valid, and"
+        " can be run again after a failure.",
+    ),
+    "a vector index with parameters": (
+        lambda op: op.create_index(
+            "ix",
+            "document",
+            ["embedding"],
+            postgresql_using="ivfflat",
+            postgresql_with={"lists": 2},
+            postgresql_ops={"embedding": "vector_cosine_ops"},
+        ),
+        BLOCKING + "Write op.create_vector_index('ix', 'document', 'embedding', method='ivfflat',"
+        " operator_class='vector_cosine_ops', with_={'lists': 2}) in its place, which builds concurrently, looks whether"
+        " the index is valid, and can be run again after a failure.",
+    ),
+    "a partial vector index": (
+        lambda op: op.create_index(
+            "ix",
+            "document",
+            ["embedding"],
+            postgresql_using="hnsw",
+            postgresql_where=sa.text("lang = 'en'"),
+            postgresql_ops={"embedding": "vector_l2_ops"},
+        ),
         BLOCKING + "Write op.create_vector_index('ix', 'document', ...) in its place, which builds concurrently,"
-        " looks whether the index is valid, and can be run again after a failure",
+        " looks whether the index is valid, and can be run again after a failure.",
     ),
     "a B-tree on vectors": (
         lambda op: op.create_index("ix", "document", ["lang", "embedding"]),
