@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from sqlalchemy import Float, case, func, literal_column, select, true
+from sqlalchemy import Boolean, Float, case, func, literal_column, select, true
 
 from sqlalchemy_vecsearch.errors import SearchError
 from sqlalchemy_vecsearch.expressions import distance_between
@@ -169,14 +169,14 @@ def _best_score(
     keys = row_keys(statement, searched)
     arms = arms_of(search, effort, k, exact=exact, outer=towards, keys=keys)
     parts = [statement, as_clause(searched.element), towards, arms.rows]
-    named = [*keys.typed, ("distance", DOUBLE)]
+    order: list[tuple[str, TypeEngine[Any]]] = [("score", DOUBLE)]
     if disliked:
         parts.append(disliked.rows(searched, "disliked"))
-        named.append(("away", DOUBLE))
-    scored = materialized(Deferred(_Scores(searched.declared), parts, named), "scored")
-    distance = column_of(scored, "distance", DOUBLE)
-    columns = [Carried("distance", distance, None)]
-    columns += _best_first(distance, column_of(scored, "away", DOUBLE) if disliked else None)
+        order = [("disliked_more", _BOOLEAN), *order]
+    named = [*keys.typed, ("distance", DOUBLE), *order]
+    scored = shared(Deferred(_Scores(searched.declared), parts, named), "scored")
+    columns = [Carried("distance", column_of(scored, "distance", DOUBLE), None)]
+    columns += [Carried(name, column_of(scored, name, type_)) for name, type_ in order]
     best = in_order(search, keys, scored, columns, limit=number(k), of_rows=True)
     return in_its_order(search, keys, best, "distance", limit=number(k))
 
@@ -196,16 +196,22 @@ class _Scores:
         columns = [_nearest(searched, liked).label("distance")]
         if disliked is not None:
             columns.append(_nearest(searched, disliked).label("away"))
-        return only_columns(rows_found(search, keys, candidates), *keys.labelled, *columns)
+        again = rows_found(search, keys, candidates)
+        compared = materialized(only_columns(again, *keys.labelled, *columns), "compared")
+        order = _best_first(compared.c.distance, None if disliked is None else compared.c.away)
+        return select(*(compared.c[name] for name in (*keys.names, "distance")), *order)
 
 
-def _best_first(distance: ColumnElement[float], away: ColumnElement[float] | None) -> list[Carried]:
+def _best_first(distance: ColumnElement[float], away: ColumnElement[float] | None) -> list[ColumnElement[Any]]:
     """Return the order of the best rows: those that are nearer to a negative example last, the farthest first."""
     if away is None:
-        return [Carried("score", unindexed(distance))]
+        return [unindexed(distance).label("score")]
     disliked_more = away < distance
     score = case((disliked_more, minus(_NOTHING, away)), else_=distance)
-    return [Carried("disliked_more", disliked_more), Carried("score", score)]
+    return [disliked_more.label("disliked_more"), score.label("score")]
+
+
+_BOOLEAN: Final = Boolean()
 
 
 _NOTHING: Final[ColumnElement[float]] = literal_column("CAST(0 AS DOUBLE PRECISION)", Float(53))

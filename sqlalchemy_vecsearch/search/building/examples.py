@@ -7,7 +7,20 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from pgvector import Bit, HalfVector, SparseVector, Vector
-from sqlalchemy import ARRAY, ColumnElement, Select, and_, any_, literal, or_, select, tuple_, union_all
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Select,
+    TupleType,
+    and_,
+    any_,
+    bindparam,
+    literal,
+    or_,
+    select,
+    tuple_,
+    union_all,
+)
 from sqlalchemy.orm import QueryableAttribute
 
 from sqlalchemy_vecsearch.errors import SearchError
@@ -15,13 +28,13 @@ from sqlalchemy_vecsearch.search.building.column import SearchedColumn
 from sqlalchemy_vecsearch.search.building.comparing import equal, equal_to_any, has_operators_of_its_own
 from sqlalchemy_vecsearch.search.building.deferred import Deferred
 from sqlalchemy_vecsearch.search.building.laterals import rows_of_vectors, sent_vectors
-from sqlalchemy_vecsearch.search.building.query_vector import StoredEmbedding, can_be_compared, plain_key
+from sqlalchemy_vecsearch.search.building.query_vector import StoredEmbedding, can_be_compared, plain_key, sent_key
 from sqlalchemy_vecsearch.search.building.row_keys import entity_key
 from sqlalchemy_vecsearch.search.building.subselects import inline, shared
 from sqlalchemy_vecsearch.selects import as_clause, stored_element
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from sqlalchemy import CTE
 
@@ -44,12 +57,10 @@ class Examples:
 
     def rows(self, searched: SearchedColumn, name: str) -> CTE:
         """Return all of them that can be compared as rows with one column, ``vector``, under a name."""
-        parts = [as_clause(searched.element)]
-        if self.identities:
-            parts.append(_sought(searched, self.identities))
-        if self.vectors:
-            parts += sent_vectors(self.vectors, searched)
-        form = _Rows(searched.declared, name, bool(self.identities))
+        sought = _sought(searched, self.identities) if self.identities else []
+        vectors = sent_vectors(self.vectors, searched) if self.vectors else []
+        form = _Rows(searched.declared, name, len(sought))
+        parts = [as_clause(searched.element), *sought, *vectors]
         return shared(Deferred(form, parts, [("vector", searched.type)]), name)
 
 
@@ -59,33 +70,41 @@ class _Rows:
 
     declared: Declared
     name: str
-    has_identities: bool
+    sought: int
 
     def __call__(self, element: Any, *given: Any) -> Selected:
         """Return the SELECT of their vectors."""
         searched = SearchedColumn(element, stored_element(element), self.declared)
-        sought, vectors = given[: self.has_identities], given[self.has_identities :]
-        selects = [_stored(searched, one) for one in sought]
+        sought, vectors = given[: self.sought], given[self.sought :]
+        selects = [_stored(searched, sought)] if sought else []
         if vectors:
             selects.append(select(rows_of_vectors(vectors, searched).c.vector))
         every = inline(union_all(*selects) if len(selects) > 1 else selects[0], f"every_{self.name}")
         return select(every.c.vector).where(can_be_compared(every.c.vector, searched))
 
 
-def _sought(searched: SearchedColumn, identities: tuple[tuple[Any, ...], ...]) -> Any:
-    """Return what the stored rows are found by: an array of their keys, or for keys of several columns a Select."""
-    if len(identities[0]) == 1:
-        return _key_array(entity_key(searched.element)[0], identities)
-    keys, embedding = _other_row(searched)
-    return select(embedding.label("vector")).where(among(keys, identities))
+def _sought(searched: SearchedColumn, identities: tuple[tuple[Any, ...], ...]) -> list[ColumnElement[Any]]:
+    """Return the parameters by which the stored rows are found, of which :func:`_stored` makes the condition."""
+    keys = [as_clause(key) for key in entity_key(searched.element)]
+    if len(keys) == 1:
+        return [_key_array(keys[0], identities)]
+    if all(has_operators_of_its_own(key.type) for key in keys):
+        return [bindparam(None, list(identities), TupleType(*(key.type for key in keys)), unique=True, expanding=True)]
+    return [sent_key(key, value) for identity in identities for key, value in zip(keys, identity, strict=True)]
 
 
-def _stored(searched: SearchedColumn, sought: Any) -> Select[Any]:
-    """Return the vectors of the stored rows that are found by that."""
-    if isinstance(sought, Select):
-        return sought
-    (key,), embedding = _other_row(searched)
-    return select(embedding.label("vector")).where(equal_to_any(key, any_(sought)))
+def _stored(searched: SearchedColumn, sought: Sequence[Any]) -> Select[Any]:
+    """Return the vectors of the stored rows, read from an alias, which cannot correlate with the searched rows."""
+    stored, embedding = searched.of_another_row()
+    keys = entity_key(stored)
+    if len(keys) == 1:
+        found = equal_to_any(keys[0], any_(sought[0]))
+    elif len(sought) == 1:
+        found = tuple_(*keys).in_(sought[0])
+    else:
+        identities = (sought[place : place + len(keys)] for place in range(0, len(sought), len(keys)))
+        found = or_(*(and_(*map(equal, keys, identity)) for identity in identities))
+    return select(embedding.label("vector")).where(found)
 
 
 def _key_array(key: Any, identities: Iterable[tuple[Any, ...]]) -> ColumnElement[Any]:
@@ -153,9 +172,3 @@ def _whole(identity: tuple[Any, ...], searched: SearchedColumn) -> tuple[Any, ..
         "A stored row is found by its whole key. "
         f"Pass a tuple with a value for each of {', '.join(key.key for key in keys)}."
     )
-
-
-def _other_row(searched: SearchedColumn) -> tuple[tuple[Any, ...], Any]:
-    """Return the keys and the embedding of an alias of the searched rows, which cannot correlate with them."""
-    stored, embedding = searched.of_another_row()
-    return entity_key(stored), embedding

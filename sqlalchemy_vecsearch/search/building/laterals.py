@@ -15,7 +15,7 @@ from sqlalchemy_vecsearch.search.building.candidates import Candidates
 from sqlalchemy_vecsearch.search.building.column import SearchedColumn
 from sqlalchemy_vecsearch.search.building.deferred import Deferred
 from sqlalchemy_vecsearch.search.building.ordering import unindexed
-from sqlalchemy_vecsearch.search.building.query_vector import StoredEmbedding, bound_query, can_be_compared, plain_key
+from sqlalchemy_vecsearch.search.building.query_vector import StoredEmbedding, bound_queries, can_be_compared, plain_key
 from sqlalchemy_vecsearch.search.building.subselects import inline, lateral, materialized, numbered, shared
 from sqlalchemy_vecsearch.selects import as_clause, stored_element
 
@@ -132,7 +132,7 @@ def sent_vectors(queries: Sequence[Query], searched: SearchedColumn) -> list[Col
         VectorValueError: one of them is no vector of the column's length.
     """
     type_ = searched.type
-    sent = [bound_query(_unstored(query), searched) for query in queries]
+    sent = bound_queries(list(map(_unstored, queries)), searched)
     length = _FEWEST
     while length < len(sent):
         length *= 2

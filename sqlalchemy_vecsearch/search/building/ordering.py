@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import BinaryExpression, Float, literal_column
-from sqlalchemy.sql.operators import custom_op
+from sqlalchemy import literal_column
 
 from sqlalchemy_vecsearch.expressions import distance_between, indexed_expression, indexed_metric, quantized_query
+from sqlalchemy_vecsearch.search.building.arithmetic import plus
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
@@ -31,15 +31,7 @@ def order_by_form(search: Search, quantize: Quantize | None) -> ColumnElement[fl
 
 def unindexed(distance: ColumnElement[Any]) -> ColumnElement[Any]:
     """Return ``distance + 0``, by which PostgreSQL sorts for real: no index and no earlier order serves it."""
-    return BinaryExpression(distance, _ZERO, _PLUS, _PLUS.return_type)
+    return plus(distance, _ZERO)
 
 
-class _Plus(custom_op[float]):
-    """Addition by the operator of pg_catalog; there is one, and SQLAlchemy compares it with others a dozen times."""
-
-    __eq__ = object.__eq__
-    __hash__ = object.__hash__
-
-
-_PLUS: Final = _Plus("OPERATOR(pg_catalog.+)", return_type=Float(53))
 _ZERO: Final[ColumnElement[Any]] = literal_column("0")

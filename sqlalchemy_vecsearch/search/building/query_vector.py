@@ -33,6 +33,7 @@ from sqlalchemy_vecsearch.search.building.deferred import Deferred
 from sqlalchemy_vecsearch.search.building.row_keys import entity_key
 from sqlalchemy_vecsearch.selects import as_clause, shown, stored_element
 from sqlalchemy_vecsearch.storages import plain_value
+from sqlalchemy_vecsearch.types import VECTOR
 from sqlalchemy_vecsearch.types.validation import checked_vector
 
 if TYPE_CHECKING:
@@ -124,6 +125,29 @@ def bound_query(query: Query, searched: SearchedColumn) -> ColumnElement[Any]:
     return bindparam(None, value, searched.type, unique=True)
 
 
+def bound_queries(queries: Sequence[Query], searched: SearchedColumn) -> list[ColumnElement[Any]]:
+    """Return several queries as :func:`bound_query` does: where all are arrays of the type, they are checked as one.
+
+    Raises:
+        SearchError: one is a zero vector, to be compared by cosine.
+        VectorValueError: one is no vector that can be compared with the column.
+    """
+    type_ = searched.type
+    if type(type_) is VECTOR and _are_checked(queries, searched):
+        return [bindparam(None, query, type_, unique=True) for query in queries]
+    return [bound_query(query, searched) for query in queries]
+
+
+def _are_checked(queries: Sequence[Any], searched: SearchedColumn) -> bool:
+    """Return whether all queries are arrays that can be compared with the column; what is wrong is not said."""
+    if not all(type(query) is np.ndarray and query.dtype == np.float32 for query in queries):
+        return False
+    if {query.shape for query in queries} != {(searched.dimensions,)}:
+        return False
+    vectors = np.stack(queries)
+    return bool(np.isfinite(vectors).all() and (searched.metric is not Metric.COSINE or vectors.any(axis=1).all()))
+
+
 def can_be_compared(vector: ColumnElement[Any], searched: SearchedColumn) -> ColumnElement[bool]:
     """Return the condition that a vector of the server's is not NULL and, for cosine, not zero.
 
@@ -165,7 +189,7 @@ def _stored(query: StoredEmbedding, searched: SearchedColumn) -> ColumnElement[A
             "Pass the class that is searched, or the other vector as select(...).scalar_subquery()."
         )
     element = as_clause(searched.element)
-    sent = (_sent(as_clause(key), value) for key, value in zip(entity_key(element), query.identity, strict=True))
+    sent = (sent_key(as_clause(key), value) for key, value in zip(entity_key(element), query.identity, strict=True))
     row = Deferred(_StoredRow(searched.declared), [element, *sent], [("embedding", element.type)])
     return row.scalar_subquery()
 
@@ -182,7 +206,7 @@ class _StoredRow:
         return select(embedding).where(*map(equal, entity_key(stored), identity))
 
 
-def _sent(key: Any, value: Any) -> ColumnElement[Any]:  # Any: a column, and whatever it holds
+def sent_key(key: Any, value: Any) -> ColumnElement[Any]:  # Any: a column, and whatever it holds
     """Return a value of a key as the parameter that it is in a comparison."""
     if isinstance(value, ColumnElement):
         return value

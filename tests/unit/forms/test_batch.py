@@ -1,10 +1,11 @@
 import uuid
 
+import numpy as np
 import pytest
-from form_models import OTHER, QUERY, Chunk, Document, Offer, Question, cache_key, expected, pages, sql
+from form_models import DIALECT, OTHER, QUERY, Chunk, Document, Offer, Question, cache_key, expected, pages, sql
 from sqlalchemy import select
 
-from sqlalchemy_vecsearch import DimensionError, SearchError, embedding_of, nearest_each
+from sqlalchemy_vecsearch import DimensionError, SearchError, VectorValueError, embedding_of, nearest_each
 
 
 def each(queries=None, k=5, **options):
@@ -109,3 +110,27 @@ def test_each_query_scans_the_partial_indexes_that_hold_its_rows():
         select(Offer).where(Offer.shop.in_([7, 8])), Offer.embedding, select(Offer.id, Offer.embedding), k=3
     )
     assert sql(statement) == expected("nearest_each_partial")
+
+
+FAULTS = {
+    "another length": ([1.0, 2.0], DimensionError),
+    "not finite": ([1.0, float("nan"), 2.0], VectorValueError),
+    "too large": ([1.0, float("inf"), 2.0], VectorValueError),
+    "zero": ([0.0, 0.0, 0.0], SearchError),
+}
+
+
+@pytest.mark.parametrize(("vector", "error"), FAULTS.values(), ids=FAULTS)
+def test_one_wrong_array_among_many_is_refused_as_it_is_alone(vector, error):
+    wrong = np.array(vector, dtype=np.float32)
+    with pytest.raises(error) as alone:
+        each({1: wrong})
+    with pytest.raises(error) as among:
+        each({1: np.array(QUERY, dtype=np.float32), 2: wrong})
+    assert str(among.value) == str(alone.value)
+
+
+def test_arrays_are_sent_as_they_are():
+    arrays = [np.array(vector, dtype=np.float32) for vector in (QUERY, OTHER)]
+    sent = each(dict(enumerate(arrays))).compile(dialect=DIALECT).params.values()
+    assert [any(value is array for value in sent) for array in arrays] == [True, True]

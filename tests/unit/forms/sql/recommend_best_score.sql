@@ -45,15 +45,18 @@ FROM arm_1)) AS exact_1
 LIMIT 20) AS looked_at_1 ORDER BY distance
 LIMIT 10) AS each_1 ON true
 WHERE vector_norm(liked_1.vector) > CAST(0 AS DOUBLE PRECISION)),
-scored_1 AS MATERIALIZED
+compared_1 AS MATERIALIZED
 (SELECT document.id AS key_0, (SELECT pg_catalog.min(document.embedding <=> liked_1.vector) AS min_1
 FROM liked_1) AS distance, (SELECT pg_catalog.min(document.embedding <=> disliked_1.vector) AS min_2
 FROM disliked_1) AS away
 FROM document, (SELECT DISTINCT found_1.key_0 AS key_0
 FROM found_1) AS every_candidate_1
 WHERE document.id = every_candidate_1.key_0),
+scored_1 AS
+(SELECT compared_1.key_0 AS key_0, compared_1.distance AS distance, compared_1.away < compared_1.distance AS disliked_more, CASE WHEN (compared_1.away < compared_1.distance) THEN CAST(0 AS DOUBLE PRECISION) OPERATOR(pg_catalog.-) compared_1.away ELSE compared_1.distance END AS score
+FROM compared_1),
 sorted_1 AS
-(SELECT scored_1.key_0 AS key_0, scored_1.distance AS distance, scored_1.away < scored_1.distance AS disliked_more, CASE WHEN (scored_1.away < scored_1.distance) THEN CAST(0 AS DOUBLE PRECISION) OPERATOR(pg_catalog.-) scored_1.away ELSE scored_1.distance END AS score
+(SELECT scored_1.key_0 AS key_0, scored_1.distance AS distance, scored_1.disliked_more AS disliked_more, scored_1.score AS score
 FROM scored_1 ORDER BY disliked_more, score
 LIMIT 10)
 SELECT document.id, document.lang, document.title, document.embedding, document.bits, document.maybe, document.sparse, sorted_1.distance AS distance
