@@ -222,6 +222,21 @@ def test_a_swap_without_a_matching_index_is_refused(alembic_project, catalog, co
     assert columns()["embedding"][0] == "vector(3)"
 
 
+def test_a_swap_to_an_index_that_is_not_valid_is_refused_and_its_build_is_named(alembic_project, catalog, columns):
+    catalog.execute("ALTER TABLE document ADD COLUMN embedding_v2 halfvec(3)")
+    catalog.execute("CREATE INDEX ix ON document USING hnsw (embedding vector_cosine_ops)")
+    catalog.execute("CREATE INDEX ix_v2 ON document USING hnsw (embedding_v2 halfvec_cosine_ops)")
+    catalog.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'ix_v2'::regclass")
+    alembic_project.revision(SWAP)
+    with pytest.raises(MigrationError) as error:
+        alembic_project.upgrade()
+    assert str(error.value) == (
+        "The index 'ix_v2' of the column 'embedding_v2' is not valid. After the swap every search would read the whole "
+        "table. Finish it by the op.create_vector_index() that began it, and swap then."
+    )
+    assert columns()["embedding"][0] == "vector(3)"
+
+
 @pytest.mark.usefixtures("replacement")
 def test_the_swap_never_makes_the_application_a_deadlock_victim(alembic_project, catalog, engine, columns):
     alembic_project.revision(SWAP)
