@@ -77,7 +77,7 @@ def exchanged_at(job, runner, number, work):
 
     def begin():
         other.start()
-        other.join(0.5)
+        other.join(5)  # it is refused or done long before, but for the few that wait for the runner
         moment.append("beside" if other.is_alive() else "before")
 
     with before_statement(runner, number, begin) as seen:
