@@ -10,8 +10,8 @@ from alembic_ops.sql.statements import written
 from sqlalchemy_vecsearch.quoting import dollar_quoted, literal, qualified_name
 
 if TYPE_CHECKING:
+    from alembic_ops.model.column_exchange import ColumnExchange
     from alembic_ops.operations import AddEmbeddingColumnOp, AlterEmbeddingTypeOp, BeginReembeddingOp
-    from alembic_ops.planning.column_swap import ColumnExchange
 
 __all__ = ["gate", "leftover_gate", "published_gate", "valid_gate"]
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from alembic_ops.catalog.relations import ColumnIndex, FoundRelation
-    from alembic_ops.planning.column_swap import ColumnExchange, Exchange
+    from alembic_ops.model.column_exchange import ColumnExchange, Exchange
 
 __all__ = ["index_renames", "with_names_exchanged"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from alembic_ops.planning.column_swap import ColumnExchange, Exchange
+from alembic_ops.model.column_exchange import ColumnExchange, Exchange
 from sqlalchemy_vecsearch.embedding.declared import pending_index_name
 from sqlalchemy_vecsearch.names import fitted
 from sqlalchemy_vecsearch.provenance import Provenance

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 from alembic_ops.errors import PublishedTableError
+from alembic_ops.model.column_exchange import ColumnExchange
 from alembic_ops.operations import AddEmbeddingColumnOp, AlterEmbeddingTypeOp, BeginReembeddingOp
-from alembic_ops.planning.column_swap import ColumnExchange
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

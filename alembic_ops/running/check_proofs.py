@@ -23,8 +23,8 @@ from sqlalchemy_vecsearch.sqlstates import server_message, sqlstate_of
 if TYPE_CHECKING:
     from alembic_ops.catalog.columns import ColumnFacts
     from alembic_ops.catalog.dependents import Check
+    from alembic_ops.model.column_exchange import ColumnExchange
     from alembic_ops.operations import Operation
-    from alembic_ops.planning.column_swap import ColumnExchange
     from alembic_ops.running.session import Session
 
 __all__ = ["prove_constraints", "prove_exchange"]

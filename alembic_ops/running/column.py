@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from alembic.operations import Operations
 
+    from alembic_ops.model.column_exchange import ColumnExchange
     from alembic_ops.operations import AddEmbeddingColumnOp, SwapEmbeddingColumnsOp
-    from alembic_ops.planning.column_swap import ColumnExchange
 
 __all__ = ["perform_add_embedding_column", "perform_swap_embedding_columns"]
 

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Row
 
     from alembic_ops.catalog.dependents import Dependent
-    from alembic_ops.planning.column_swap import ColumnExchange, ExchangeFacts
+    from alembic_ops.model.column_exchange import ColumnExchange
+    from alembic_ops.planning.column_swap import ExchangeFacts
     from alembic_ops.running.session import Session
 
 __all__ = [

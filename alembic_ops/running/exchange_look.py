@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from alembic_ops.planning.column_swap import ColumnExchange
+    from alembic_ops.model.column_exchange import ColumnExchange
     from alembic_ops.running.session import Session
 
 __all__ = ["QUALIFIED", "found_for_exchange", "look_before_exchange", "proofs_of", "table_of"]

@@ -7,8 +7,9 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DataError, IntegrityError
 
 from alembic_ops.errors import DependentsError, MigrationError, PublishedTableError
+from alembic_ops.model.column_exchange import ColumnExchange, Exchange
 from alembic_ops.operations import SwapEmbeddingColumnsOp
-from alembic_ops.planning.column_swap import ColumnExchange, Exchange, exchange_of
+from alembic_ops.planning.column_swap import exchange_of
 from alembic_ops.running.column_exchange import Bound, ChangedMeanwhile, exchange_columns, planned_exchange
 from alembic_ops.running.session import Session
 from tests.db.operations.swap_rig import CARRIED, ROLES, TABLE, carried, execute, said, swap, types

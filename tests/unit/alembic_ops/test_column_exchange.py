@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from alembic_ops.planning.column_swap import Exchange, column_renames
+from alembic_ops.model.column_exchange import Exchange
+from alembic_ops.planning.column_swap import column_renames
 from alembic_ops.planning.index_pairs import with_names_exchanged
 
 PAIRS = (Exchange(live="embedding", replacement="V2"), Exchange(live="embedding_model", replacement="V2_model"))
