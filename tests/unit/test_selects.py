@@ -1,7 +1,8 @@
 """The anatomy of a Select: each test fails when SQLAlchemy names or keeps a part of it in another way."""
 
 import pytest
-from sqlalchemy import ForeignKey, Integer, cast, func, literal_column, select, text, union
+import sqlalchemy.sql
+from sqlalchemy import ClauseElement, ForeignKey, Integer, cast, func, literal_column, select, text, union
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import (
     DeclarativeBase,
@@ -197,3 +198,24 @@ def test_distinct_on_of_the_dialect_is_a_distinct():
     statement = PLAIN.distinct(Doc.id) if distinct_on is None else PLAIN.ext(distinct_on(Doc.id))
     assert selects.is_distinct(statement)
     assert [type(found) for found in selects.output_types_named(statement)] == [Integer, Integer, Integer]
+
+
+@pytest.mark.parametrize("statement", [PLAIN.prefix_with("ALL"), PLAIN.suffix_with("WITH TIES")])
+def test_text_beside_the_select_list_may_read_it(statement):
+    assert [type(found) for found in selects.output_types_named(statement)] == [Integer, Integer, Integer]
+    assert list(selects.output_types_named(PLAIN)) == []
+
+
+@pytest.mark.parametrize("point", ["post_select", "pre_columns", "post_criteria", "post_body"])
+def test_sql_of_a_syntax_extension_may_read_the_select_list(point):
+    if not hasattr(sqlalchemy.sql, "SyntaxExtension"):  # SQLAlchemy 2.0 has none, nor a place for one
+        assert not hasattr(PLAIN, f"_{point}_clause")
+        return
+
+    class Extension(sqlalchemy.sql.SyntaxExtension, ClauseElement):
+        def apply_to_select(self, select):
+            select.apply_syntax_extension_point(lambda _: [self], point)
+
+    statement = PLAIN.ext(Extension())
+    assert [type(found) for found in selects.output_types_named(statement)] == [Integer, Integer, Integer]
+    assert selects.is_distinct(statement) == (point == "pre_columns")

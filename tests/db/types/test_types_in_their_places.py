@@ -18,6 +18,7 @@ from sqlalchemy import (
     tuple_,
     values,
 )
+from sqlalchemy.dialects.postgresql import psycopg
 from sqlalchemy.types import TypeDecorator
 
 from sqlalchemy_vecsearch.types import BIT, HALFVEC, SPARSEVEC, VECTOR
@@ -44,6 +45,13 @@ decorated = Table(
     Column("id", Integer, primary_key=True),
     Column("embedding", Doubled(3, returns="numpy")),
 )
+
+
+def test_a_list_of_in_that_stands_twice_is_one_parameter():
+    """The copy that is rendered is the same parameter to SQLAlchemy, wherever the list stands."""
+    wanted = items.c.vector.in_([[1, 2, 3], [1, 1, 1]])
+    compiled = select(items.c.id, wanted).where(wanted).compile(dialect=psycopg.dialect())
+    assert compiled.params == {"vector_1": [[1, 2, 3], [1, 1, 1]]}
 
 
 @pytest.mark.parametrize("name", TYPES)

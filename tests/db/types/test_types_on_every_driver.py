@@ -57,6 +57,12 @@ def plain(row):
     return [value.tolist() if isinstance(value, np.ndarray) else value for value in row]
 
 
+async def test_an_async_psycopg_sends_a_vector(make_engine):
+    """Its dumpers are registered on the driver's own cursor; the other tests leave this driver to the full product."""
+    async with make_engine("psycopg_async").connect() as connection:
+        assert await connection.scalar(select(literal([1, 2, 3], VECTOR(3, returns="list")))) == [1, 2, 3]
+
+
 def test_values_come_back_in_the_same_classes(run):
     def check(connection):
         fill(connection)
