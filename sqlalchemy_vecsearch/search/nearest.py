@@ -69,7 +69,7 @@ def nearest(
         within: the largest distance to return; applied outside the index scan, so that it never prolongs it.
         exact: True reads every row that passes the filter and misses none; plain indexes on the filter still serve.
         ef_search: candidates of an HNSW scan, 1 to 1000. None takes what the session has, and at least ``k``, and
-            100, or 200 under a filter.
+            100, or 200 under a filter; more for a larger ``k``, and up to 400 in a large table.
         probes: lists of an IVFFlat scan, 1 to 32768. None takes what the session has, and at least
             six tenths of them, eight with a filter.
         max_scan_tuples: rows an iterative HNSW scan visits at the most. None visits as many as it takes, within 64

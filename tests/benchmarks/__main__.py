@@ -108,6 +108,8 @@ QUICK = {  # of the options: every form is run, in a tenth of the time
     "queries": 60,
     "questions": 10,
     "searched": 8_000,
+    "filtered": 5,
+    "enlarged": 16_000,
     "streamed": 60_000,
     "built": 6_000,
 }
@@ -125,7 +127,13 @@ GROUPS = {
     "pools": Group(_pools, pools.tables, "explanation/several_clients.md", UNDURABLE),
     "forms": Group(_forms, tables.of_measurements, "explanation/recall_filters_iterative_scans.md", UNDURABLE),
     "filters": Group(
-        lambda options, url: filters.measure(url, rows=options.searched, questions=min(options.questions, 20)),
+        lambda options, url: filters.measure(url, rows=options.searched, questions=options.filtered),
+        filters.tables,
+        "explanation/recall_filters_iterative_scans.md",
+        UNDURABLE,
+    ),
+    "million": Group(
+        lambda options, url: filters.measure(url, rows=options.enlarged, questions=options.filtered, indexes=("HNSW",)),
         filters.tables,
         "explanation/recall_filters_iterative_scans.md",
         UNDURABLE,
@@ -188,6 +196,10 @@ def _options():
     parser.add_argument("--questions", type=int, default=50, help="questions asked of each form for its recall")
     parser.add_argument(
         "--searched", type=int, default=60_000, help="rows searched under filters; those beyond the texts are mixed"
+    )
+    parser.add_argument("--filtered", type=int, default=40, help="questions asked under each filter")
+    parser.add_argument(
+        "--enlarged", type=int, default=1_000_000, help="rows searched under filters, most of them mixed"
     )
     parser.add_argument("--streamed", type=int, default=1_000_000, help="rows of the memory test")
     parser.add_argument("--built", type=int, default=100_000, help="rows under the operations on indexes")

@@ -333,7 +333,21 @@ def test_a_search_is_not_lowered_by_the_one_before_it(session, query):
     low = nearest(select(Document.id), Document.embedding, query, k=5, ef_search=5)
     session.execute(low).all()
     assert len(session.execute(nearest(select(Document.id), Document.embedding, query, k=30)).all()) == 30
-    assert session.execute(select(func.current_setting("hnsw.ef_search"))).scalar() == "100"
+    assert session.execute(select(func.current_setting("hnsw.ef_search"))).scalar() == "120"
+
+
+@pytest.mark.parametrize(("rows", "candidates"), [(-1, "100"), (62_500, "100"), (250_000, "200"), (9_000_000, "400")])
+def test_a_large_table_raises_ef_search(session, query, rows, candidates):
+    claimed = text("UPDATE pg_catalog.pg_class SET reltuples = :rows WHERE oid = to_regclass('document')")
+    session.execute(claimed, {"rows": rows})
+    session.execute(nearest(select(Document.id), Document.embedding, query, k=5)).all()
+    assert session.execute(select(func.current_setting("hnsw.ef_search"))).scalar() == candidates
+
+
+def test_a_large_table_leaves_an_ef_search_that_is_named(session, query):
+    session.execute(text("UPDATE pg_catalog.pg_class SET reltuples = 1000000 WHERE oid = to_regclass('document')"))
+    session.execute(nearest(select(Document.id), Document.embedding, query, k=5, ef_search=50)).all()
+    assert session.execute(select(func.current_setting("hnsw.ef_search"))).scalar() == "50"
 
 
 def test_a_setting_of_the_session_is_kept_when_it_is_larger(session, query):

@@ -104,9 +104,25 @@ RAISED = (
 )
 
 
+def by_rows(number, rows):
+    """Return the larger of a number and what a table of so many rows takes."""
+    of_rows = (
+        f"CAST(coalesce({rows}, CAST(0 AS REAL)) AS FLOAT(53)) OPERATOR(pg_catalog.*) CAST(0.16 AS DOUBLE PRECISION)"
+    )
+    return f"greatest({number}, CAST(least(pg_catalog.sqrt({of_rows}), CAST(400 AS DOUBLE PRECISION)) AS INTEGER))"
+
+
+ROWS = (
+    "(SELECT t.reltuples FROM pg_catalog.pg_class AS t WHERE t.oid = CAST(pg_catalog.to_regclass('document') AS OID) "
+    "AND t.reltuples > CAST(0 AS REAL))"
+)
+
+
 def ef_search_of(statement):
-    """Return to what each scan raises hnsw.ef_search."""
-    return [re.search(r"'hnsw.ef_search'.*?, (\d+)\) AS TEXT", found)[1] for found in settings(statement)]
+    """Return to what each scan raises hnsw.ef_search at the least."""
+    return [
+        re.search(r"'hnsw.ef_search'.*?AS INTEGER\), (?:greatest\()?(\d+)", found)[1] for found in settings(statement)
+    ]
 
 
 def unset(parameter):
@@ -136,7 +152,7 @@ def test_the_settings_of_each_scan_stand_in_its_own_level():
     first, scan = settings(nearest(Document, Document.embedding, QUERY, k=10))
     ef_search = "hnsw.ef_search"
     assert first == (
-        f"(SELECT pg_catalog.concat({RAISED.format(ef_search, ef_search, 100)}, "
+        f"(SELECT pg_catalog.concat({RAISED.format(ef_search, ef_search, by_rows(100, ROWS))}, "
         f"{unset('hnsw.iterative_scan')}) AS concat_1 FROM (VALUES (1)) AS given(one))"
     )
     assert scan == (
@@ -150,7 +166,7 @@ def test_the_settings_of_each_scan_stand_in_its_own_level():
 
 def test_k_raises_ef_search():
     assert ef_search_of(nearest(Document, Document.embedding, QUERY, k=10)) == ["100", "400"]
-    assert ef_search_of(nearest(Document, Document.embedding, QUERY, k=160)) == ["180", "400"]
+    assert ef_search_of(nearest(Document, Document.embedding, QUERY, k=160)) == ["250", "400"]
 
 
 def test_an_explicit_ef_search_is_stated_outright_and_never_below_k():

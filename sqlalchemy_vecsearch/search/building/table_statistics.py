@@ -47,6 +47,7 @@ __all__ = [
     "index_scans",
     "is_partitioned",
     "known_before",
+    "known_rows",
     "may_be_read_whole",
     "or_unknown",
     "rows_of",
@@ -91,7 +92,24 @@ def rows_of(searched: Any) -> ColumnElement[float]:
 
     It counts the whole table, whatever a policy hides.
     """
-    return or_unknown(_counted(searched))
+    return or_unknown(known_rows(searched))
+
+
+@lru_cache(maxsize=512)
+def known_rows(searched: Any) -> ColumnElement[float]:
+    """Return how many rows the table and its partitions have by ``pg_class.reltuples``; NULL where it is unknown."""
+    known = _CLASS.c.reltuples
+    if not is_partitioned(searched):
+        of_table = select(known).select_from(_CLASS)
+        found = of_table.where(_CLASS.c.oid == _oid(searched), _CLASS.c.reltuples > _NONE)
+    else:
+        tree = func.pg_catalog.pg_partition_tree(_oid(searched)).table_valued("relid", "isleaf", name="p")
+        of_leaves = select(func.pg_catalog.sum(known, type_=Float(53))).select_from(
+            tree.join(_CLASS, and_(_CLASS.c.oid == cast(tree.c.relid, OID), _CLASS.c.reltuples > _NONE))
+        )
+        found = of_leaves.where(tree.c.isleaf)
+    scalar: ColumnElement[float] = found.scalar_subquery()
+    return scalar
 
 
 def or_unknown(rows: ColumnElement[Any]) -> ColumnElement[float]:
@@ -162,21 +180,6 @@ def known_before(searched: Any, small: ColumnElement[float]) -> Select[Any]:
 def is_partitioned(searched: Any) -> bool:
     """Return whether a table is declared as one whose rows are in its partitions."""
     return searched.dialect_options["postgresql"]["partition_by"] is not None
-
-
-def _counted(searched: Any) -> ColumnElement[float]:
-    known = _CLASS.c.reltuples
-    if not is_partitioned(searched):
-        of_table = select(known).select_from(_CLASS)
-        found = of_table.where(_CLASS.c.oid == _oid(searched), _CLASS.c.reltuples > _NONE)
-    else:
-        tree = func.pg_catalog.pg_partition_tree(_oid(searched)).table_valued("relid", "isleaf", name="p")
-        of_leaves = select(func.pg_catalog.sum(known, type_=Float(53))).select_from(
-            tree.join(_CLASS, and_(_CLASS.c.oid == cast(tree.c.relid, OID), _CLASS.c.reltuples > _NONE))
-        )
-        found = of_leaves.where(tree.c.isleaf)
-    scalar: ColumnElement[float] = found.scalar_subquery()
-    return scalar
 
 
 def _oid(searched: Any) -> ColumnElement[int]:

@@ -18,19 +18,27 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Float, Integer, and_, case, cast, column, literal_column, or_, select, true, union_all
+from sqlalchemy import Float, Integer, and_, case, cast, column, func, literal_column, or_, select, true, union_all
 
 from sqlalchemy_vecsearch.search.building.arithmetic import minus, times
 from sqlalchemy_vecsearch.search.building.decided import ALL, EXACT, FIRST, LISTS, SCAN, small_table
 from sqlalchemy_vecsearch.search.building.ordering import order_by_form, unindexed
 from sqlalchemy_vecsearch.search.building.row_keys import row_keys
-from sqlalchemy_vecsearch.search.building.scan import UNBOUNDED_SCAN, Reach, first_settings, may_be_hnsw, scan_settings
+from sqlalchemy_vecsearch.search.building.scan import (
+    UNBOUNDED_SCAN,
+    Reach,
+    ef_search_of,
+    first_settings,
+    may_be_hnsw,
+    scan_settings,
+)
 from sqlalchemy_vecsearch.search.building.subselects import count_of, count_rows, inline, materialized
 from sqlalchemy_vecsearch.search.building.table_statistics import (
     entries_read,
     index_scans,
     is_partitioned,
     known_before,
+    known_rows,
     or_unknown,
     rows_of,
 )
@@ -162,7 +170,7 @@ class Ways:
         return union_all(*parts, _all_of(exact)).limit(self.numbers[most])
 
     def _first(self, before: CTE | None) -> CTE:
-        reach = Reach(ef_search=self.numbers["ef_search"], probes=self.numbers["probes_to_look"])
+        reach = Reach(ef_search=self._ef_search(before), probes=self.numbers["probes_to_look"])
         settings = first_settings(self.search.searched, self.shape.given, reach)
         if before is None:
             return materialized(self._scanned(self._clause(settings), self.numbers["first"]), FIRST)
@@ -173,6 +181,18 @@ class Ways:
         clause = settings.clause_after(before, before.c.scans, before.c.small.is_not(true()))
         # planned for the values of the filter each time: of how many rows pass a generic plan knows nothing
         return materialized(self._scanned(clause, self.numbers.bound("first")), FIRST)
+
+    def _ef_search(self, before: CTE | None) -> ColumnElement[int]:
+        """Return the candidates of the first scan: more in a large table, unless the caller has named them.
+
+        Each partition has an index of its own, of which the table's rows say nothing; and what a quantised index holds
+        decides how many candidates it takes.
+        """
+        told = self.shape.given.ef_search or self._is_quantized or is_partitioned(self.search.table)
+        if told or not may_be_hnsw(self.search.searched):
+            return self.numbers["ef_search"]
+        rows = known_rows(self.search.table) if before is None else before.c.rows
+        return func.greatest(self.numbers["ef_search"], ef_search_of(rows), type_=Integer)
 
     def _before(self) -> CTE | None:
         """Return what is asked of the catalog first: nothing for each of many queries.

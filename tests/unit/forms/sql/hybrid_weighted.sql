@@ -2,9 +2,9 @@ WITH first_1 AS MATERIALIZED
 (SELECT document.id AS key_0, CAST(1 AS DOUBLE PRECISION) OPERATOR(pg_catalog.-) (document.embedding <=> %(param_4)s::VECTOR(3)) AS score, document.embedding <=> %(param_4)s::VECTOR(3) AS distance
 FROM document
 WHERE {settings} ORDER BY document.embedding <=> %(param_4)s::VECTOR(3)
-LIMIT 75),
+LIMIT 95),
 way_1 AS MATERIALIZED
-(SELECT CASE WHEN (pg_catalog.count(*) >= 75) THEN 'first' WHEN (pg_catalog.current_setting('hnsw.iterative_scan', true) IS NOT NULL AND pg_catalog.count(*) >= 2 AND (CAST(pg_catalog.count(*) AS FLOAT(53)) OPERATOR(pg_catalog.*) {rows}) >= CAST(780000 AS FLOAT(53))) THEN 'scan' ELSE 'exact' END AS taken
+(SELECT CASE WHEN (pg_catalog.count(*) >= 95) THEN 'first' WHEN (pg_catalog.current_setting('hnsw.iterative_scan', true) IS NOT NULL AND pg_catalog.count(*) >= 2 AND (CAST(pg_catalog.count(*) AS FLOAT(53)) OPERATOR(pg_catalog.*) {rows}) >= CAST(1092000 AS FLOAT(53))) THEN 'scan' ELSE 'exact' END AS taken
 FROM first_1),
 scan_1 AS MATERIALIZED
 (SELECT document.id AS key_0, CAST(1 AS DOUBLE PRECISION) OPERATOR(pg_catalog.-) (document.embedding <=> %(param_4)s::VECTOR(3)) AS score, document.embedding <=> %(param_4)s::VECTOR(3) AS distance
@@ -69,9 +69,9 @@ first_3 AS MATERIALIZED
 (SELECT document.id AS key_0, CAST(0 AS DOUBLE PRECISION) OPERATOR(pg_catalog.-) (document.sparse <#> %(param_26)s::SPARSEVEC(9)) AS score, document.sparse <#> %(param_26)s::SPARSEVEC(9) AS distance
 FROM document
 WHERE {settings} ORDER BY document.sparse <#> %(param_26)s::SPARSEVEC(9)
-LIMIT 75),
+LIMIT 95),
 way_3 AS MATERIALIZED
-(SELECT CASE WHEN (pg_catalog.count(*) >= 75) THEN 'first' WHEN (pg_catalog.current_setting('hnsw.iterative_scan', true) IS NOT NULL AND pg_catalog.count(*) >= 2 AND (CAST(pg_catalog.count(*) AS FLOAT(53)) OPERATOR(pg_catalog.*) {rows}) >= CAST(780000 AS FLOAT(53))) THEN 'scan' ELSE 'exact' END AS taken
+(SELECT CASE WHEN (pg_catalog.count(*) >= 95) THEN 'first' WHEN (pg_catalog.current_setting('hnsw.iterative_scan', true) IS NOT NULL AND pg_catalog.count(*) >= 2 AND (CAST(pg_catalog.count(*) AS FLOAT(53)) OPERATOR(pg_catalog.*) {rows}) >= CAST(1092000 AS FLOAT(53))) THEN 'scan' ELSE 'exact' END AS taken
 FROM first_3),
 scan_3 AS MATERIALIZED
 (SELECT document.id AS key_0, CAST(0 AS DOUBLE PRECISION) OPERATOR(pg_catalog.-) (document.sparse <#> %(param_26)s::SPARSEVEC(9)) AS score, document.sparse <#> %(param_26)s::SPARSEVEC(9) AS distance

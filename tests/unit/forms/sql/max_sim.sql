@@ -8,9 +8,9 @@ FROM queries_1 JOIN LATERAL (WITH first_1 AS MATERIALIZED
 (SELECT chunk.id AS key_0, chunk.document_id AS of_group, chunk.embedding <=> queries_1.vector AS distance
 FROM chunk
 WHERE {settings WHERE queries_1.vector IS NOT NULL} ORDER BY chunk.embedding <=> queries_1.vector
-LIMIT 90),
+LIMIT 125),
 way_1 AS MATERIALIZED
-(SELECT CASE WHEN (pg_catalog.count(*) >= 90) THEN 'first' WHEN (pg_catalog.current_setting('hnsw.iterative_scan', true) IS NOT NULL AND pg_catalog.count(*) >= 2 AND (CAST(pg_catalog.count(*) AS FLOAT(53)) OPERATOR(pg_catalog.*) {rows}) >= CAST(960000 AS FLOAT(53))) THEN 'scan' ELSE 'exact' END AS taken
+(SELECT CASE WHEN (pg_catalog.count(*) >= 125) THEN 'first' WHEN (pg_catalog.current_setting('hnsw.iterative_scan', true) IS NOT NULL AND pg_catalog.count(*) >= 2 AND (CAST(pg_catalog.count(*) AS FLOAT(53)) OPERATOR(pg_catalog.*) {rows}) >= CAST(1632000 AS FLOAT(53))) THEN 'scan' ELSE 'exact' END AS taken
 FROM first_1),
 scan_1 AS MATERIALIZED
 (SELECT chunk.id AS key_0, chunk.document_id AS of_group, chunk.embedding <=> queries_1.vector AS distance
