@@ -296,7 +296,7 @@ def _server_errors(connection: Connection, target: CopyTarget) -> Iterator[None]
     except Exception as error:
         refusal = refusal_of(error)
         if connection.invalidated and is_from_driver(error, connection.dialect.driver):
-            raise lost_connection(target, error) from error
+            raise lost_connection(target.table.name, error) from error
         if refusal is None:
             raise
-        raise refused_by_server(target, with_columns(connection, target, refusal)) from refusal.orig
+        raise refused_by_server(target.table.name, with_columns(connection, target, refusal)) from refusal.orig

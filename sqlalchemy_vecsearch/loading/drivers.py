@@ -65,7 +65,9 @@ def refuse_fractions(
                 continue
             for number in _numbers_in(processed):
                 if not hasattr(number, "__index__"):
-                    raise refused_row(target, position, encoder.name, TypeError(f"{number!r} is no whole number"))
+                    raise refused_row(
+                        target.table.name, position, encoder.name, TypeError(f"{number!r} is no whole number")
+                    )
 
 
 def _numbers_in(value: Any) -> Iterator[Any]:

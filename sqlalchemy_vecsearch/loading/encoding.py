@@ -240,7 +240,7 @@ def encoded(
         try:
             columns.append(encoder.encode(given))
         except UnfitVectorError as error:
-            raise refused_row(target, first + error.position, encoder.name, error.error) from error.error
+            raise refused_row(target.table.name, first + error.position, encoder.name, error.error) from error.error
     return blocks(columns, count_of(values[0]))
 
 

@@ -13,8 +13,6 @@ from sqlalchemy_vecsearch.errors import LoadingError, LoadingValueError, VectorV
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy_vecsearch.loading.target import CopyTarget
-
 __all__ = [
     "Refusal",
     "RefusedCopyError",
@@ -168,14 +166,14 @@ def is_from_driver(error: BaseException, driver: str) -> bool:
     return isinstance(error, DBAPIError) or type(error).__module__.partition(".")[0] == driver
 
 
-def lost_connection(target: CopyTarget, error: Exception) -> LoadingError:
+def lost_connection(table: str, error: Exception) -> LoadingError:
     """Return the error for a connection that ended during the load."""
     cause = error.__cause__ if isinstance(error, RefusedCopyError) else error
     orig = cause.orig if isinstance(cause, DBAPIError) else cause
     why = " ".join(str(orig).split()).rstrip(".")
     refusal = refusal_of(error)
     return LoadingError(
-        f"The connection was lost during the load into {target.table.name!r}: {why}. "
+        f"The connection was lost during the load into {table!r}: {why}. "
         "The server undoes a transaction whose connection ends, so none of the rows is in the table. "
         "Roll back, which connects again, and load the rows again.",
         sqlstate=None if refusal is None else refusal.sqlstate,
@@ -183,7 +181,7 @@ def lost_connection(target: CopyTarget, error: Exception) -> LoadingError:
     )
 
 
-def refused_by_server(target: CopyTarget, refusal: Refusal) -> LoadingError:
+def refused_by_server(table: str, refusal: Refusal) -> LoadingError:
     """Return the error that says which row and column the server refused, as far as it is known."""
     place = "rows" if refusal.row is None else f"row {refusal.row}"
     unnamed = [column for column in refusal.columns if column not in refusal.message]
@@ -193,13 +191,13 @@ def refused_by_server(target: CopyTarget, refusal: Refusal) -> LoadingError:
     together = "The rows of a load stand or fall together, so none of them is in the table. "
     remedy = "Correct the rows, and load them again."
     if not refusal.is_about_rows:
-        return refused_load(target.table.name, refusal)
+        return refused_load(table, refusal)
     if refusal.row is None:
         together = "It looks at them together and does not say which it means, and none of them is in the table. "
     if refusal.sqlstate == _UNIQUE_VIOLATION:
         remedy = "Pass on_conflict='nothing' to keep the rows that exist, or 'update' to write over them."
     return LoadingValueError(
-        f"The server refused {place} of the load into {target.table.name!r}: {refusal.message}. {together}{remedy}",
+        f"The server refused {place} of the load into {table!r}: {refusal.message}. {together}{remedy}",
         row=refusal.row,
         column=refusal.column,
         columns=refusal.columns,
@@ -220,9 +218,9 @@ def refused_load(table: str, refusal: Refusal) -> LoadingError:
     )
 
 
-def refused_row(target: CopyTarget, position: int, column: str | None, error: BaseException) -> LoadingValueError:
+def refused_row(table: str, position: int, column: str | None, error: BaseException) -> LoadingValueError:
     """Return the error that names the row and column of a value that cannot be loaded."""
-    start = f"Row {position} stopped the load into {target.table.name!r}, and none of its rows is in the table. "
+    start = f"Row {position} stopped the load into {table!r}, and none of its rows is in the table. "
     if isinstance(error, VectorValueError):
         return LoadingValueError(start + str(error), row=position, column=column)
     place = "One of its values" if column is None else f"The value of {column!r}"

@@ -261,7 +261,7 @@ def blame(
         if not refusal.columns and refusal.relation is None:
             column = unfit(number) if row is None else _unfit(connection, target, row)[0]
             refusal = refusal if column is None else replace(refusal, columns=(column,))
-        raise refused_by_server(target, refusal) from error
+        raise refused_by_server(target.table.name, refusal) from error
     assert row is not None
     raise _unfit_row(connection, target, row, position, error) from error
 
@@ -275,7 +275,7 @@ def _unfit_row(connection: Connection, target: CopyTarget, row: Row, position: i
         if type(orig).__module__.startswith("sqlalchemy."):  # its class for asyncpg, whose text names a class in 2.0
             orig = orig.__cause__ or orig
         cause = orig if isinstance(orig, Exception) else cause
-    return refused_row(target, position, column, cause)
+    return refused_row(target.table.name, position, column, cause)
 
 
 def _unfit(connection: Connection, target: CopyTarget, row: Row) -> tuple[str | None, Exception | None]:
