@@ -7,7 +7,7 @@ GIVEN = "FROM (VALUES (1)) AS given(one)"
 REPEATED = {
     "(SELECT t.reltuples AS rows": "{what is known before}",
     "(SELECT coalesce(pg_catalog.sum(pg_catalog.pg_stat_get_xact_numscans": "{scans of its vector indexes}",
-    "(SELECT CASE WHEN (pg_catalog.current_setting('track_counts', true) = 'on') THEN CAST(pg_catalog.sum(": "{entries}",
+    "(SELECT CASE WHEN (pg_catalog.current_setting('track_counts', true) = 'on') THEN CAST(coalesce(pg_catalog.sum(": "{entries}",
     "coalesce((SELECT t.reltuples": "{rows}",
     "coalesce((SELECT pg_catalog.sum(t.reltuples": "{rows}",
 }

@@ -380,7 +380,7 @@ def test_a_scan_of_lists_that_passes_over_more_than_it_yields_is_not_the_answer(
     text = sql(nearest(Note, Note.lists, QUERY, k=10))
     twice = "(CAST(seen_1.passed AS FLOAT(53)) OPERATOR(pg_catalog.*) CAST(2 AS DOUBLE PRECISION))"
     assert (
-        "arm_1 AS MATERIALIZED (SELECT CASE WHEN (seen_1.passed < 20 "
+        "arm_1 AS MATERIALIZED (SELECT CASE WHEN (seen_1.passed < 20 OR before_1.entries IS NULL "
         f"OR ({{entries}} OPERATOR(pg_catalog.-) before_1.entries) > {twice}) THEN 'exact' ELSE 'first' END AS taken "
     ) in text
     assert text.startswith("WITH before_1 AS MATERIALIZED {entries}, first_1 AS MATERIALIZED ")

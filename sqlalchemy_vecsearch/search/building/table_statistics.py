@@ -64,6 +64,7 @@ for a view, or for a table whose rows are on other servers."""
 _CLASS = table("pg_class", column("oid"), column("reltuples", Float(24)), schema="pg_catalog").alias("t")
 _INDEX = table("pg_index", column("indexrelid"), column("indrelid"), schema="pg_catalog").alias("i")
 _WHOLE: Final[ColumnElement[bool]] = literal_column("t.relkind = 'r' AND NOT t.relhassubclass", Boolean)
+_FOREIGN: Final[ColumnElement[bool]] = literal_column("t.relkind = 'f'", Boolean)
 _APPROXIMATE: Final[ColumnElement[bool]] = literal_column(
     "NOT pg_catalog.pg_index_has_property(i.indexrelid, 'bitmap_scan')", Boolean
 )
@@ -131,17 +132,15 @@ def either_or(enough: ColumnElement[bool], whole: Conditions) -> ColumnElement[b
 
 
 @lru_cache(maxsize=512)
-def index_scans(searched: Any) -> ColumnElement[int]:
-    """Return how often the transaction has scanned a vector index of the table.
+def index_scans(searched: Any) -> Select[Any]:
+    """Return one row with how often the transaction has scanned a vector index of the table or of its partitions.
 
     PostgreSQL counts as scans begin (``pg_stat_get_xact_numscans``), so the same number before and after says that all
     rows were read by other means. Vector indexes are told by what they alone lack: bitmap scans.
     """
-    # looked up once; written as it is, PostgreSQL takes it for dearer than the property, and asks that of all indexes
-    of_table = _INDEX.c.indrelid == select(_oid(searched)).scalar_subquery()
     scans = func.pg_catalog.sum(func.pg_catalog.pg_stat_get_xact_numscans(_INDEX.c.indexrelid), type_=Numeric)
     counted = func.coalesce(scans, literal_column("CAST(0 AS NUMERIC)", Numeric), type_=Numeric)  # of no index: none
-    return select(counted.label("scans")).where(of_table, _APPROXIMATE).scalar_subquery()
+    return select(counted.label("scans")).where(_is_of(searched), _APPROXIMATE)
 
 
 @lru_cache(maxsize=512)
@@ -151,15 +150,19 @@ def entries_read(searched: Any) -> Select[Any]:
     Those of a dead row, and of one that the statement may not see, count as those of any other: so the number before a
     scan and the number behind it say how many rows were hidden from it. NULL where counting is off.
     """
-    oid = _oid(searched)
-    if is_partitioned(searched):
-        tree = func.pg_catalog.pg_partition_tree(oid).table_valued("relid", name="p").render_derived()
-        of_table: ColumnElement[bool] = _INDEX.c.indrelid.in_(select(cast(tree.c.relid, OID)))
-    else:
-        of_table = _INDEX.c.indrelid == select(oid).scalar_subquery()
     read = func.pg_catalog.sum(func.pg_catalog.pg_stat_get_xact_tuples_returned(_INDEX.c.indexrelid), type_=Numeric)
-    counted = case((current_setting("track_counts") == constant("on"), cast(read, Float(53))))
-    return select(counted.label("entries")).where(of_table, _APPROXIMATE)
+    every = func.coalesce(read, literal_column("CAST(0 AS NUMERIC)", Numeric), type_=Numeric)  # of no index: none
+    counted = case((current_setting("track_counts") == constant("on"), cast(every, Float(53))))
+    return select(counted.label("entries")).where(_is_of(searched), _APPROXIMATE)
+
+
+def _is_of(searched: Any) -> ColumnElement[bool]:
+    """Return whether an index is of the table, or of one of its partitions."""
+    if is_partitioned(searched):
+        tree = func.pg_catalog.pg_partition_tree(_oid(searched)).table_valued("relid", name="p").render_derived()
+        return _INDEX.c.indrelid.in_(select(cast(tree.c.relid, OID)))
+    # looked up once; written as it is, PostgreSQL takes it for dearer than the property, and asks that of all indexes
+    return _INDEX.c.indrelid == select(_oid(searched)).scalar_subquery()
 
 
 def known_before(searched: Any, small: ColumnElement[float]) -> Select[Any]:
@@ -172,9 +175,21 @@ def known_before(searched: Any, small: ColumnElement[float]) -> Select[Any]:
     """
     known = _CLASS.c.reltuples
     told = and_(_WHOLE, current_setting("track_counts") == constant("on"))
-    scans = case((told, index_scans(searched))).label("scans")
+    scans = case((told, index_scans(searched).scalar_subquery())).label("scans")
     found = select(known.label("rows"), scans, and_(_WHOLE, known <= small).label("small"))
     return found.where(_CLASS.c.oid == _oid(searched), known > _NONE)
+
+
+def known_of_partitions(searched: Any) -> Select[Any]:
+    """Return one row with :func:`index_scans` of a partitioned table as ``scans``, as :func:`known_before` has it.
+
+    NULL where counting is off, or where a partition is on another server, which has indexes of its own.
+    """
+    tree = func.pg_catalog.pg_partition_tree(_oid(searched)).table_valued("relid", name="p").render_derived()
+    foreign = tree.join(_CLASS, and_(_CLASS.c.oid == cast(tree.c.relid, OID), _FOREIGN))
+    elsewhere = select(_CLASS.c.oid).select_from(foreign).exists()
+    told = and_(current_setting("track_counts") == constant("on"), ~elsewhere)
+    return select(case((told, index_scans(searched).scalar_subquery())).label("scans"))
 
 
 def is_partitioned(searched: Any) -> bool:

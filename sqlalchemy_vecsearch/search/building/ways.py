@@ -38,6 +38,7 @@ from sqlalchemy_vecsearch.search.building.table_statistics import (
     index_scans,
     is_partitioned,
     known_before,
+    known_of_partitions,
     known_rows,
     or_unknown,
     rows_of,
@@ -135,7 +136,8 @@ class Ways:
         after = self._for_each(entries_read(self.search.table)).scalar_subquery()
         short = seen.c.passed < self.numbers["enough"]
         hidden = minus(after, before.c.entries) > times(cast(seen.c.passed, Float(53)), _MOST_READ)
-        taken = case((and_(or_(short, hidden), *self._affordable()), constant(EXACT)), else_=constant(FIRST))
+        uncounted = before.c.entries.is_(None)  # so that nobody knows what was hidden
+        taken = case((and_(or_(short, uncounted, hidden), *self._affordable()), constant(EXACT)), else_=constant(FIRST))
         arm = materialized(select(taken.label("taken")).select_from(seen.outerjoin(before, true())), "arm")
         return self._together({FIRST: first}, arm, FIRST), (before, first, arm)
 
@@ -178,7 +180,8 @@ class Ways:
             seen = before.c.entries if self.shape.way == LISTS else before.c.scans
             clause = settings.clause_after(before, seen, outer=self.outer)
             return materialized(self._scanned(clause, self.numbers["first"]), FIRST)
-        clause = settings.clause_after(before, before.c.scans, before.c.small.is_not(true()))
+        large = (before.c.small.is_not(true()),) if "small" in before.c else ()
+        clause = settings.clause_after(before, before.c.scans, *large, outer=self.outer)
         # planned for the values of the filter each time: of how many rows pass a generic plan knows nothing
         return materialized(self._scanned(clause, self.numbers.bound("first")), FIRST)
 
@@ -195,14 +198,16 @@ class Ways:
         return func.greatest(self.numbers["ef_search"], ef_search_of(rows), type_=Integer)
 
     def _before(self) -> CTE | None:
-        """Return what is asked of the catalog first: nothing for each of many queries.
+        """Return what is asked of the catalog first: of an index of the whole vectors nothing for each of many queries.
 
-        Nor is it without a filter, where an index of the whole vectors answers in a few milliseconds.
+        Nor is it without a filter, where such an index answers in a few milliseconds, or of partitions.
         """
-        if self.outer is not None or not (self.shape.filtered or self._is_quantized):
+        if not self._is_quantized and (self.outer is not None or not self.shape.filtered):
             return None
+        if self._is_partitioned and self._is_quantized:
+            return materialized(self._for_each(known_of_partitions(self.search.table)), "before")
         least = self.numbers.double("small") if self.shape.bounded else _double(small_table(self.search.searched))
-        return materialized(known_before(self.search.table, least), "before")
+        return materialized(self._for_each(known_before(self.search.table, least)), "before")
 
     def _scan_settings(self, *, optional: bool) -> CarriedSettings:
         reach = Reach(
@@ -220,16 +225,16 @@ class Ways:
         if affordable := self._affordable():
             last = case((and_(*affordable), last), else_=constant(SCAN))
         choices: list[tuple[ColumnElement[bool], Any]] = []
-        if before is not None and self.shape.filtered:
+        if before is not None and self.shape.filtered and "small" in before.c:
             choices.append((before.c.small, constant(EXACT)))
         if before is not None and self._is_quantized:
             # read by other means, and in the order of what the index holds, which tells less than the whole vectors
-            whole = and_(passed >= self.numbers["first"], index_scans(self.search.table) == before.c.scans)
+            whole = and_(passed >= self.numbers["first"], self._scans_now() == before.c.scans)
             choices.append((and_(whole, *self._affordable()), constant(EXACT)))
         if may_be_hnsw(self.search.searched):
             choices.append((answered, constant(FIRST)))
         if before is not None:
-            choices.append((index_scans(self.search.table) == before.c.scans, constant(FIRST)))
+            choices.append((self._scans_now() == before.c.scans, constant(FIRST)))
         if may_be_hnsw(self.search.searched):
             likely = times(cast(passed, Float(53)), self._rows(before)) >= self.numbers.double("likely")
             choices.append((and_(_iterates(), passed >= _LEAST_SEEN, likely), constant(SCAN)))
@@ -243,6 +248,14 @@ class Ways:
             return count_rows(), first
         seen = inline(select(count_rows().label("passed")).select_from(first), "seen")
         return seen.c.passed, seen.outerjoin(before, true())
+
+    def _scans_now(self) -> ColumnElement[int]:
+        """Return how often vector indexes have been scanned by now."""
+        return self._for_each(index_scans(self.search.table)).scalar_subquery()
+
+    @property
+    def _is_partitioned(self) -> bool:
+        return is_partitioned(self.search.table)
 
     @property
     def _is_quantized(self) -> bool:

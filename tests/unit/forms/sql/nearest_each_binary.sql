@@ -1,13 +1,16 @@
 WITH found_1 AS
 (SELECT given_1.key AS key, given_1.position AS position, each_1.key_0 AS key_0, each_1.distance OPERATOR(pg_catalog.+) 0 AS distance
-FROM unnest(CAST(%(param_1)s::BIGINT[] AS BIGINT[]), CAST(ARRAY[%(param_2)s::VECTOR(3), %(param_3)s::VECTOR(3), %(param_4)s::VECTOR(3), %(param_5)s::VECTOR(3)] AS VECTOR(3)[])) WITH ORDINALITY AS given_1(key, vector, position) JOIN LATERAL (WITH first_1 AS MATERIALIZED
+FROM unnest(CAST(%(param_1)s::BIGINT[] AS BIGINT[]), CAST(ARRAY[%(param_2)s::VECTOR(3), %(param_3)s::VECTOR(3), %(param_4)s::VECTOR(3), %(param_5)s::VECTOR(3)] AS VECTOR(3)[])) WITH ORDINALITY AS given_1(key, vector, position) JOIN LATERAL (WITH before_1 AS MATERIALIZED
+{what is known before},
+first_1 AS MATERIALIZED
 (SELECT document.id AS key_0, document.bits <=> given_1.vector AS distance
 FROM document
-WHERE {settings WHERE given_1.vector IS NOT NULL} ORDER BY CAST(binary_quantize(document.bits) AS BIT(3)) <~> binary_quantize(CAST(given_1.vector AS VECTOR(3)))
+WHERE {settings LEFT OUTER JOIN before_1 ON true WHERE given_1.vector IS NOT NULL} ORDER BY CAST(binary_quantize(document.bits) AS BIT(3)) <~> binary_quantize(CAST(given_1.vector AS VECTOR(3)))
 LIMIT 800),
 way_1 AS MATERIALIZED
-(SELECT CASE WHEN (pg_catalog.count(*) >= 720) THEN 'first' WHEN (pg_catalog.current_setting('hnsw.iterative_scan', true) IS NOT NULL AND pg_catalog.count(*) >= 2 AND (CAST(pg_catalog.count(*) AS FLOAT(53)) OPERATOR(pg_catalog.*) {rows}) >= CAST(38400000 AS FLOAT(53))) THEN 'scan' ELSE 'exact' END AS taken
-FROM first_1),
+(SELECT CASE WHEN (seen_1.passed >= 800 AND {scans of its vector indexes} = before_1.scans) THEN 'exact' WHEN (seen_1.passed >= 720) THEN 'first' WHEN ({scans of its vector indexes} = before_1.scans) THEN 'first' WHEN (pg_catalog.current_setting('hnsw.iterative_scan', true) IS NOT NULL AND seen_1.passed >= 2 AND (CAST(seen_1.passed AS FLOAT(53)) OPERATOR(pg_catalog.*) coalesce(before_1.rows, CAST(1000000 AS REAL))) >= CAST(38400000 AS FLOAT(53))) THEN 'scan' ELSE 'exact' END AS taken
+FROM (SELECT pg_catalog.count(*) AS passed
+FROM first_1) AS seen_1 LEFT OUTER JOIN before_1 ON true),
 scan_1 AS MATERIALIZED
 (SELECT document.id AS key_0, document.bits <=> given_1.vector AS distance
 FROM document
