@@ -122,19 +122,7 @@ def exchange_block(operation: SwapEmbeddingOp | SwapEmbeddingBackOp, *, name_of_
     refused = f"The columns of the job {job!r} were not swapped: "
     names = ["\1live", "\1replacement"]
     dependents = written(DEPENDENTS, table="\1target", names=names, ours=[""])
-    published = ""
-    if not operation.published:
-        query = written(PUBLICATIONS, table="\1target", columns=names)
-        published = f"""SELECT pg_catalog.string_agg(CAST(p.name AS pg_catalog.text), ', ') INTO said
-      FROM ({query}) AS p;
-    IF said IS NOT NULL THEN {
-            raising(
-                f"{refused}the table is published by %s. "
-                "A rename is not replicated: a subscriber would mix the vectors of two models in one column. "
-                "Change the subscribers at the same time, and write published=True.",
-                "said",
-            )
-        } END IF;"""
+    published = "" if operation.published else _refused_where_published(refused, names)
     work = work_table_of(operation.schema)
     move = f"UPDATE {work} SET target = \0L WHERE target OPERATOR(pg_catalog.=) \0L"  # quoted
     text = _EXCHANGE.format(
@@ -173,3 +161,17 @@ def exchange_block(operation: SwapEmbeddingOp | SwapEmbeddingBackOp, *, name_of_
     ):
         text = text.replace(f"'\1{sign}'", expression)
     return text
+
+
+def _refused_where_published(refused: str, names: list[str]) -> str:
+    query = written(PUBLICATIONS, table="\1target", columns=names)
+    return f"""SELECT pg_catalog.string_agg(CAST(p.name AS pg_catalog.text), ', ') INTO said
+      FROM ({query}) AS p;
+    IF said IS NOT NULL THEN {
+        raising(
+            f"{refused}the table is published by %s. "
+            "A rename is not replicated: a subscriber would mix the vectors of two models in one column. "
+            "Change the subscribers at the same time, and write published=True.",
+            "said",
+        )
+    } END IF;"""

@@ -99,17 +99,7 @@ def index_wish(
     """
     if given is None:
         return None
-    if isinstance(given, HNSW | IVFFlat):
-        given = {"method": given.name, "with_": given.parameters}
-    if not isinstance(given, Mapping) or set(given) - set(_KEYS):
-        raise OperationArgumentError(
-            f"op.{operation}() was given index={given!r}. "
-            f"An index is HNSW(...), IVFFlat(...), or a mapping of {', '.join(_KEYS)}, as op.create_vector_index has "
-            "them. "
-            'Write index=HNSW(m=16) with metric="cosine", for example.',
-            operation=operation,
-            argument="index",
-        )
+    given = _arguments_of(operation, given)
     name = given.get("name") or fitted(f"ix_{table_name}_{column}")
     require_name(operation, "index", name)
     written = given.get("operator_class") or _UNKNOWN
@@ -137,3 +127,19 @@ def index_wish(
     except VecSearchError as error:
         raise OperationArgumentError(str(error), operation=operation, argument="metric") from None
     return wish.with_metric(measured, form, operation=operation)
+
+
+def _arguments_of(operation: str, given: object) -> Mapping[str, Any]:  # Any: what each argument is, is checked later
+    """Return what an operation was given for its index as the arguments of ``op.create_vector_index``."""
+    if isinstance(given, HNSW | IVFFlat):
+        return {"method": given.name, "with_": given.parameters}
+    if not isinstance(given, Mapping) or set(given) - set(_KEYS):
+        raise OperationArgumentError(
+            f"op.{operation}() was given index={given!r}. "
+            f"An index is HNSW(...), IVFFlat(...), or a mapping of {', '.join(_KEYS)}, as op.create_vector_index has "
+            "them. "
+            'Write index=HNSW(m=16) with metric="cosine", for example.',
+            operation=operation,
+            argument="index",
+        )
+    return given
