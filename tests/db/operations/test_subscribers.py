@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
-from sqlalchemy import create_engine, text
+from sqlalchemy import NullPool, create_engine, text
 
 import alembic_ops
 from alembic_ops.errors import PublishedTableError
@@ -22,8 +22,9 @@ ROWS = "INSERT INTO item SELECT i, 'old', ARRAY[i, 1, 2]::vector(3), ARRAY[i, 1,
 PUBLICATIONS = {"whole rows": "FOR TABLE item", "a list of columns": "FOR TABLE item (id, embedding, embedding_v2)"}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def server():
+    """A server of the test's own: a slot, a subscription and the databases that they hold go with it, whatever failed."""
     found = start_embedded_server(settings={"wal_level": "logical"})
     yield found
     found.stop()
@@ -33,7 +34,7 @@ class Side:
     """One database of the two."""
 
     def __init__(self, server, name):
-        self.engine = create_engine(server.url(name))
+        self.engine = create_engine(server.url(name), poolclass=NullPool)
 
     def run(self, *statements):
         with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
@@ -65,8 +66,7 @@ class Side:
 @pytest.fixture(params=PUBLICATIONS)
 def sides(request, server):
     """A publisher and its subscriber, which has all the rows; the slot is made apart, as both are on one server."""
-    maintenance = Side(server, "postgres")
-    maintenance.run("CREATE DATABASE publisher", "CREATE DATABASE subscriber")
+    Side(server, "postgres").run("CREATE DATABASE publisher", "CREATE DATABASE subscriber")
     publisher, subscriber = Side(server, "publisher"), Side(server, "subscriber")
     for side in (publisher, subscriber):
         side.run("CREATE EXTENSION vector", *TABLE)
@@ -81,14 +81,7 @@ def sides(request, server):
         " dbname=publisher' PUBLICATION news WITH (create_slot = false, slot_name = 'news')"
     )
     subscriber.wait_for("count(*) = 50 FROM item")
-    yield publisher, subscriber
-    subscriber.run("ALTER SUBSCRIPTION news DISABLE", "ALTER SUBSCRIPTION news SET (slot_name = NONE)")
-    subscriber.run("DROP SUBSCRIPTION news")
-    publisher.run("SELECT pg_drop_replication_slot('news')")
-    for side in (publisher, subscriber, maintenance):
-        side.engine.dispose()
-    maintenance.run("DROP DATABASE publisher WITH (FORCE)", "DROP DATABASE subscriber WITH (FORCE)")
-    maintenance.engine.dispose()
+    return publisher, subscriber
 
 
 def caught_up(publisher):
