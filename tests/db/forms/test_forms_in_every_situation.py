@@ -4,7 +4,7 @@ import pytest
 from every_form import AGGREGATES, FORMS
 from situations import ROWS, SITUATIONS, Item
 from sqlalchemy import create_engine, make_url, select
-from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session, joinedload, raiseload, selectinload
 
 from sqlalchemy_vecsearch import (
@@ -134,12 +134,10 @@ def test_a_form_finds_the_same_rows_where_the_search_path_does_not_lead_to_the_e
 
 
 @pytest.mark.parametrize("form", FORMS)
-async def test_an_async_session_finds_them_there_too(outside_url, wanted, form):
-    engine = create_async_engine(make_url(outside_url).set(drivername="postgresql+asyncpg"))
+async def test_an_async_session_finds_them_there_too(make_engine, outside_url, wanted, form):
     at = SITUATIONS["a class"]
-    async with AsyncSession(engine) as session:
+    async with AsyncSession(make_engine("asyncpg", url=outside_url)) as session:
         rows = found(await session.execute(FORMS[form](at)), form, at.seen)
-    await engine.dispose()
     assert rows == wanted[form]
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 from hidden_forms import DIMENSIONS, FORMS, Chunk, E, K, add, assert_found, fill, keys
-from sqlalchemy import create_engine, event, make_url, select, text
-from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy import create_engine, event, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session, with_loader_criteria
 from steps_of_plans import plan_of, steps
 
@@ -112,12 +112,10 @@ def test_criteria_that_a_session_adds_when_a_statement_runs_take_no_rows_away(en
         assert_found(session, form, questions(2))
 
 
-async def test_nor_do_those_of_an_async_session(url):
-    engine = create_async_engine(make_url(url).set(drivername="postgresql+asyncpg"))
-    async with AsyncSession(engine, sync_session_class=OfTenant) as session:
+async def test_nor_do_those_of_an_async_session(make_engine, url):
+    async with AsyncSession(make_engine("asyncpg", url=url), sync_session_class=OfTenant) as session:
         for form in list(FORMS.values())[::3]:
             await session.run_sync(lambda sync, form=form: assert_found(sync, form, questions(1)))
-    await engine.dispose()
 
 
 def test_options_added_after_a_search_take_no_rows_away(engine):

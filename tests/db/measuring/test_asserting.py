@@ -2,7 +2,7 @@
 
 import pytest
 from sqlalchemy import ForeignKey, Index, create_engine, func, insert, select, text
-from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 import sqlalchemy_vecsearch
@@ -220,11 +220,9 @@ def test_it_works_in_autocommit(rows_url):
     engine.dispose()
 
 
-async def test_it_works_in_an_async_session(rows_url):
-    engine = create_async_engine(rows_url)
-    async with AsyncSession(engine) as session:
+async def test_it_works_in_an_async_session(make_engine, rows_url):
+    async with AsyncSession(make_engine("psycopg_async", url=rows_url)) as session:
         await session.run_sync(assert_index_served, SERVED["filtered"])
-    await engine.dispose()
 
 
 def test_the_fixture_is_the_function(assert_index_served):
