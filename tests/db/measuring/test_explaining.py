@@ -23,7 +23,6 @@ from sqlalchemy.orm import Session, scoped_session, sessionmaker, with_loader_cr
 
 from sqlalchemy_vecsearch import (
     IndexNotServedError,
-    UnsupportedServerError,
     assert_index_served,
     explain,
     nearest,
@@ -68,12 +67,8 @@ def test_a_partitioned_table_is_served_by_the_index_that_was_declared(session):
     assert explain(session, nearest(Part, Part.embedding, QUERY, k=10)).indexes == ("ix_part_embedding",)
 
 
-def test_analyze_counts_the_rows_that_the_filter_drops(session, pgvector_version):
+def test_analyze_counts_the_rows_that_the_filter_drops(session):
     statement = nearest(select(Doc).where(Doc.lang == "de").offset(2), Doc.embedding, QUERY, k=10)
-    if pgvector_version < (0, 8):
-        with pytest.raises(UnsupportedServerError):
-            explain(session, statement, analyze=True)
-        return
     session.execute(text("SET LOCAL enable_seqscan = off"))  # reading all 4,000 rows costs nearly the same
     plan = explain(session, statement, analyze=True)
     assert plan.index_served
@@ -350,12 +345,12 @@ def test_what_no_index_can_serve_is_not_passed_over(session):
     assert (plan.index_served, plan.passed_over, plan.verdict) == (False, None, "Not served by a vector index.")
 
 
-def test_a_search_that_reads_a_small_table_whole_says_so(few, pgvector_version, monkeypatch):
+def test_a_search_that_reads_a_small_table_whole_says_so(few, monkeypatch):
     monkeypatch.setattr(decided, "_SMALL_ROWS", 20_000)  # as released; the tests of this folder search without it
     few.execute(text("ANALYZE few"))
     statement = nearest(select(FEW.c.id).where(FEW.c.lang == "l1"), FEW.c.v, [1, 2], k=3)
     plan = explain(few, statement, analyze=True)
     small = "The table is small, so every row that passes was compared: 3."
-    assert (small in plan.render()) == (pgvector_version >= (0, 8))
-    assert "first look" not in plan.render() or pgvector_version < (0, 8)
+    assert small in plan.render()
+    assert "first look" not in plan.render()
     assert small not in explain(few, nearest(FEW, FEW.c.v, [1, 2], k=3, exact=True), analyze=True).render()
