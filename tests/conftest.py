@@ -44,7 +44,7 @@ does, and psycopg has one code path, sync or async."""
 
 ITERATIVE_SCANS = (0, 8)
 TRIGRAMS = re.compile(r"word_similarity|<%|%>|gin_trgm_ops")
-NO_CONTRIB = re.compile(r'extension "(postgres_fdw|pageinspect)" is not available')
+NO_CONTRIB = re.compile(r'extension "postgres_fdw" is not available')
 
 
 def pytest_addoption(parser):
@@ -141,8 +141,8 @@ def pytest_pyfunc_call(pyfuncitem):
     """Say what the tests show on a pgvector that is older than what they need: never nothing.
 
     A test marked `needs_pgvector(0, 8)` must end with the error that names the version. Another one may, on a pgvector
-    without iterative scans, and is counted as refused; so is one that needs pg_trgm, postgres_fdw or pageinspect
-    where the server has none.
+    without iterative scans, and is counted as refused; so is one that needs pg_trgm or postgres_fdw where the
+    server has none.
     """
     if "vecsearch_server" not in pyfuncitem.fixturenames:
         return (yield)

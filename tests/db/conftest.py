@@ -53,6 +53,12 @@ class Catalog:
         with self.engine.connect() as connection:
             return connection.scalar(text("SELECT CAST(CAST(:name AS regclass) AS oid)"), {"name": name})
 
+    def offers(self, extension):
+        """Tell whether an extension can be created: the wheels of some servers leave out those of contrib."""
+        with self.engine.connect() as connection:
+            names = connection.scalars(text("SELECT name FROM pg_available_extensions")).all()
+        return extension in names
+
     def revision(self):
         with self.engine.connect() as connection:
             if connection.scalar(text("SELECT to_regclass('alembic_version')")) is None:

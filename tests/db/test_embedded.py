@@ -41,6 +41,11 @@ def test_the_versions_read_from_files_are_those_of_the_running_server(own_server
     assert asked == own_server.pgvector_version
 
 
+def test_the_wheel_that_is_taken_first_has_the_extensions_that_some_tests_make_do_without():
+    controls = installations()[0].folder.glob("share/**/extension/*.control")
+    assert {one.stem for one in controls} >= {"citext", "pageinspect"}
+
+
 def test_a_throw_away_server_does_not_wait_for_the_disk_and_hears_only_this_machine(own_server):
     assert scalar(own_server.url(), "SHOW fsync") == "off"
     assert scalar(own_server.url(), "SHOW listen_addresses") == "127.0.0.1"

@@ -43,7 +43,7 @@ class CreateAnEntity(DropAnEntity):
 
 @Operations.implementation_for(CreateAnEntity)
 def create(operations, operation):
-    operations.execute(f'CREATE EXTENSION "{operation.target.signature}" WITH SCHEMA public')
+    operations.execute(f'CREATE EXTENSION "{operation.target.signature}"')  # plpgsql has a schema of its own
 
 
 @Operations.implementation_for(DropAnEntity)
@@ -71,7 +71,7 @@ def propose_missing_entities(context, upgrade_ops, schemas):
 
 @pytest.fixture
 def _registered_extensions():
-    registered.extend(SimpleNamespace(signature=name) for name in ("hstore", "vector"))
+    registered.extend(SimpleNamespace(signature=name) for name in ("plpgsql", "vector"))
     yield
     registered.clear()
 
@@ -80,6 +80,7 @@ def _registered_extensions():
 def test_an_extension_that_is_a_registered_entity_is_created_by_it_alone(project):
     with project.engine.begin() as connection:
         connection.exec_driver_sql("DROP EXTENSION vector")
+        connection.exec_driver_sql("DROP EXTENSION plpgsql")  # the one other extension that every server has
     project.metadata = MetaData()
     items = Table("items", project.metadata, Column("id", Integer, primary_key=True), Column("embedding", VECTOR(3)))
     vector_index("ix_items_embedding", items.c.embedding, metric="l2", method=HNSW())
@@ -88,14 +89,14 @@ def test_an_extension_that_is_a_registered_entity_is_created_by_it_alone(project
     back = [line.strip() for line in revision.downgrade.splitlines() if line.strip().startswith("op.")]
     assert calls == [
         "op.create_an_entity('vector')",
-        "op.create_an_entity('hstore')",
+        "op.create_an_entity('plpgsql')",
         "op.create_table('items',",
         "op.create_vector_index(",
     ]
     assert back == [
         "op.drop_vector_index(",
         "op.drop_table('items')",
-        "op.drop_an_entity('hstore')",
+        "op.drop_an_entity('plpgsql')",
         "op.drop_an_entity('vector')",
     ]
     project.upgrade()

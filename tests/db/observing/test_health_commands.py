@@ -36,8 +36,13 @@ def invalid_index(documents, catalog, engine):
     engine.dispose()
 
 
+def findings(result):
+    """Return what the command found in the database: the bugs of an old pgvector are found on each of its servers."""
+    return [finding for finding in json.loads(result.stdout) if finding["kind"] != "pgvector"]
+
+
 def kinds(result):
-    return [(finding["kind"], finding["subject"]) for finding in json.loads(result.stdout)]
+    return [(finding["kind"], finding["subject"]) for finding in findings(result)]
 
 
 def later(engine):
@@ -46,13 +51,17 @@ def later(engine):
         server, indexes = server_health(connection), index_health(connection)
     server = replace(server, now=server.now + timedelta(days=30))
     advice = advise(server, [replace(index, transactions=index.transactions + 200_000) for index in indexes])
-    return [asdict(one) for one in advice]
+    return [asdict(one) for one in advice if one.kind != "pgvector"]
 
 
-def test_a_healthy_database_has_no_findings(vecsearch, catalog):
+def test_a_healthy_database_has_no_findings_but_the_bugs_of_its_pgvector(vecsearch, catalog, pgvector_version):
     catalog.execute("CREATE INDEX ix ON document USING hnsw (embedding vector_l2_ops)")
     result = vecsearch("doctor")
-    assert (result.exit_code, json.loads(result.stdout)) == (0, [])
+    fixed = [number for number in ((0, 8, 2), (0, 8, 4)) if pgvector_version < number]
+    remedies = [f"install pgvector {'.'.join(map(str, number))}" for number in fixed]
+    assert [finding["remedy"].partition(",")[0] for finding in json.loads(result.stdout)] == remedies
+    assert findings(result) == []
+    assert result.exit_code == (3 if fixed else 0)
     result = vecsearch("status")
     assert (result.exit_code, json.loads(result.stdout)) == (
         0,
@@ -89,23 +98,30 @@ def test_what_is_held_for_a_swap_that_has_not_come_is_named_with_what_drops_it(v
 
 
 def test_duplicates_and_changed_parameters_are_found(vecsearch, catalog):
-    catalog.execute("CREATE EXTENSION pageinspect")
+    reads_pages = catalog.offers("pageinspect")
+    if reads_pages:
+        catalog.execute("CREATE EXTENSION pageinspect")
     catalog.execute("CREATE INDEX ix ON document USING hnsw (embedding vector_l2_ops) WITH (m = 8)")
     catalog.execute("CREATE INDEX iy ON document USING hnsw (embedding vector_l2_ops) WITH (m = 12)")
     catalog.execute("CREATE INDEX iz ON document USING ivfflat (embedding vector_l2_ops) WITH (lists = 3)")
     catalog.execute("ALTER INDEX iy SET (m = 20)")
     catalog.execute("ALTER INDEX iz SET (lists = 2)")
     result = vecsearch("doctor")
-    assert kinds(result) == [("misdeclared", "public.iy"), ("misdeclared", "public.iz"), ("duplicate", "public.iy")]
-    assert json.loads(result.stdout)[0]["problem"] == (
-        "it is declared with ef_construction = 64, m = 20 and was built with ef_construction = 64, m = 12"
-    )
+    misdeclared = {
+        "public.iy": "it is declared with ef_construction = 64, m = 20 and was built with ef_construction = 64, m = 12",
+        "public.iz": "it is declared with lists = 2 and was built with lists = 3",
+    }
+    assert {
+        finding["subject"]: finding["problem"] for finding in findings(result) if finding["kind"] == "misdeclared"
+    } == (misdeclared if reads_pages else {})
+    assert ("duplicate", "public.iy") in kinds(result)
+    assert len(kinds(result)) == (3 if reads_pages else 1)
 
 
 def test_an_index_that_no_query_uses_is_found_until_one_does(vecsearch, catalog, engine, load):
     load(6_000)
     catalog.execute("CREATE INDEX ix ON document USING hnsw (embedding vector_l2_ops)")
-    assert json.loads(vecsearch("doctor").stdout) == []  # it is young
+    assert findings(vecsearch("doctor")) == []  # it is young
     assert [one["kind"] for one in later(engine)] == ["unused"]
     with engine.begin() as connection:
         connection.execute(text("SET LOCAL enable_seqscan = off"))
@@ -165,19 +181,19 @@ def test_an_index_that_another_role_rebuilds_is_no_leftover(catalog, engine, vec
         catalog.execute(f"DROP ROLE {role}")
     assert left == [1]
     assert (shown["builds"][0]["table"], shown["leftovers"]) == ("a table of a role that this one cannot look into", [])
-    assert json.loads(advice.stdout) == []
+    assert findings(advice) == []
 
 
 def test_lists_that_the_rows_have_outgrown_are_found_and_mended_by_the_command(vecsearch, catalog, load):
     load(5_000)
     catalog.execute("CREATE INDEX ix ON document USING ivfflat (embedding vector_l2_ops) WITH (lists = 60)")
     catalog.execute("ANALYZE document")
-    (finding,) = json.loads(vecsearch("doctor").stdout)
+    (finding,) = findings(vecsearch("doctor"))
     assert (finding["kind"], finding["subject"]) == ("drifted", "public.ix")
     assert finding["problem"] == "it has 60 lists for about 5,200 rows, which ask for 5"
     for command in finding["remedy"].split("; "):
         catalog.execute(command)
-    assert json.loads(vecsearch("doctor").stdout) == []
+    assert findings(vecsearch("doctor")) == []
 
 
 def test_a_running_build_is_shown_with_who_holds_it_up_and_is_no_leftover(vecsearch, catalog, engine):
