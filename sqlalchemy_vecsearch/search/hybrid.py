@@ -23,7 +23,7 @@ from sqlalchemy_vecsearch.search.building.fusion import (
 from sqlalchemy_vecsearch.search.building.partition_keys import conditions_on_partition_keys
 from sqlalchemy_vecsearch.search.building.refusals import refuse_offset
 from sqlalchemy_vecsearch.search.building.row_keys import RowKeys, row_keys
-from sqlalchemy_vecsearch.search.building.subselects import column_of, inline, materialized
+from sqlalchemy_vecsearch.search.building.subselects import column_of, inline, materialized, shared
 from sqlalchemy_vecsearch.search.dense import DenseLeg
 from sqlalchemy_vecsearch.search.fulltext import FullTextLeg
 from sqlalchemy_vecsearch.search.trigram import TrigramLeg
@@ -182,7 +182,7 @@ def _fused(
     numbers = Numbers.parameter({"k": k, "pool": count, **numbers_of(fusion, names)})
     parts = [numbers, statement, *(as_clause(key) for key, _ in keys.columns), *chain.from_iterable(of_legs)]
     added = [("score", DOUBLE), *chain.from_iterable(map(_columns_of, names))]
-    return materialized(Deferred(form, parts, [*keys.typed, *added]), "fused"), added
+    return shared(Deferred(form, parts, [*keys.typed, *added]), "fused"), added
 
 
 @dataclass(frozen=True, slots=True)

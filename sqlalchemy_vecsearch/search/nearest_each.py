@@ -18,7 +18,7 @@ from sqlalchemy_vecsearch.search.building.row_keys import entity_key
 from sqlalchemy_vecsearch.search.building.scan import checked_effort
 from sqlalchemy_vecsearch.search.building.subselects import column_of
 from sqlalchemy_vecsearch.search.building.typing import adds_keys
-from sqlalchemy_vecsearch.selects import prepended, selected_columns, tie_breaks
+from sqlalchemy_vecsearch.selects import prepended, selected_columns
 
 if TYPE_CHECKING:
     from sqlalchemy import FromClause
@@ -91,7 +91,7 @@ def nearest_each(
     rows, exclude = _query_rows(queries, searched)
     search = Search(statement, searched, rows.c.vector, int(k))
     effort = checked_effort(ef_search, probes, max_scan_tuples, max_exact_rows)
-    found = found_for_each(search, rows, effort, exclude=exclude, exact=exact, in_order=True)
+    found = found_for_each(search, rows, effort, exclude=exclude, exact=exact)
     each = _in_order(search, found, {name: rows.c[name].type for name in _ORDERS if name in rows.c})
     outer = prepended(in_its_order(search, found.keys, each, "distance"), each.columns["key"])
     return outer if within is None else outer.where(is_within(each.columns["distance"], float(within)))
@@ -104,10 +104,8 @@ def _in_order(search: Search, found: Candidates, types: dict[str, TypeEngine[Any
     """Return the rows in the order of the queries, or of their keys, the distance, and the caller's ORDER BY."""
     own = {name: column_of(found.rows, name, type_) for name, type_ in {**types, "distance": DOUBLE}.items()}
     first = next(iter(types))
-    if not tie_breaks(search.statement):
-        return InOrder(found.rows, own, (own[first], own["distance"]))
     columns = [Carried(name, one, ASCENDING if name in {first, "distance"} else None) for name, one in own.items()]
-    return in_order(search, found.keys, found.rows, columns)
+    return in_order(search, found.keys, found.rows, columns, of_rows=True)
 
 
 def _query_rows(queries: Any, searched: SearchedColumn) -> tuple[FromClause, Any]:

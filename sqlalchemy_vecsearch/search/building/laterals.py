@@ -14,9 +14,8 @@ from sqlalchemy_vecsearch.search.building.arms import arms_of
 from sqlalchemy_vecsearch.search.building.candidates import Candidates
 from sqlalchemy_vecsearch.search.building.column import SearchedColumn
 from sqlalchemy_vecsearch.search.building.deferred import Deferred
-from sqlalchemy_vecsearch.search.building.ordering import unindexed
 from sqlalchemy_vecsearch.search.building.query_vector import StoredEmbedding, bound_queries, can_be_compared, plain_key
-from sqlalchemy_vecsearch.search.building.subselects import inline, lateral, materialized, numbered, shared
+from sqlalchemy_vecsearch.search.building.subselects import inline, lateral, materialized, numbered
 from sqlalchemy_vecsearch.selects import as_clause, stored_element
 
 if TYPE_CHECKING:
@@ -66,9 +65,8 @@ def found_for_each(
     columns: Sequence[Any] = (),
     exclude: Any = None,
     exact: bool = False,
-    in_order: bool = False,
 ) -> Candidates:
-    """Return the ``k`` nearest rows for each row of ``queries``, with all columns of both.
+    """Return the ``k`` nearest rows for each row of ``queries``, with all columns of both, in any order, materialised.
 
     A LATERAL sub-select is an index scan for each vector; joining the vectors to the table would compare every pair.
 
@@ -79,8 +77,6 @@ def found_for_each(
         columns: labelled columns of the searched rows to read besides their keys.
         exclude: a condition on the searched rows that may name columns of ``queries``.
         exact: True compares every row for each query.
-        in_order: True sorts them by the position of the query, or its key, and the distance, to be read once; False
-            leaves them in any order, materialised.
     """
     vector = queries.c.vector
     one = replace(search, vector=vector)
@@ -88,8 +84,8 @@ def found_for_each(
     parts = [as_clause(search.searched.element), queries, arms.rows]
     kept = [(one.name, one.type) for one in queries.c if one is not vector]
     named = [*kept, *arms.rows.columns_named]
-    rows = Deferred(_ForEach(search.searched.declared, in_order), parts, named)
-    return Candidates((shared if in_order else materialized)(rows, "found"), arms.keys)
+    rows = Deferred(_ForEach(search.searched.declared), parts, named)
+    return Candidates(materialized(rows, "found"), arms.keys)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,17 +93,10 @@ class _ForEach:
     """How the rows that are found for each query stand together."""
 
     declared: Declared
-    in_order: bool
 
     def __call__(self, element: Any, queries: Any, rows: Any) -> Selected:
         """Return the SELECT of them."""
-        found = rows_for_each(queries, rows, SearchedColumn(element, stored_element(element), self.declared))
-        if not self.in_order:
-            return found
-        *others, distance = found.selected_columns
-        nearest = unindexed(distance).label("distance")
-        query = queries.c.position if "position" in queries.c else queries.c.key
-        return found.with_only_columns(*others, nearest).order_by(query, nearest)
+        return rows_for_each(queries, rows, SearchedColumn(element, stored_element(element), self.declared))
 
 
 def rows_for_each(queries: FromClause, rows: TextualSelect, searched: SearchedColumn) -> Select[Any]:

@@ -45,7 +45,7 @@ def test_keys_keep_their_type():
 
 def test_a_core_table_with_a_key_of_two_columns_is_found_again_by_both():
     statement = nearest_each(pages, pages.c.embedding, {1: QUERY}, k=2)
-    assert "WHERE page.book OPERATOR(pg_catalog.=) found_1.key_0 AND page.number = found_1.key_1 ORDER BY" in sql(
+    assert "WHERE page.book OPERATOR(pg_catalog.=) sorted_1.key_0 AND page.number = sorted_1.key_1 ORDER BY" in sql(
         statement
     )
 

@@ -39,7 +39,7 @@ fulltext_1 AS MATERIALIZED
 FROM document
 WHERE document.lang = %(lang_1)s::VARCHAR AND (document.fts @@ pg_catalog.websearch_to_tsquery(CAST(%(param_13)s::REGCONFIG AS REGCONFIG), CAST(%(param_14)s::VARCHAR AS TEXT))) ORDER BY score DESC, key_0
 LIMIT %(param_15)s::INTEGER),
-fused_1 AS MATERIALIZED
+fused_1 AS
 (SELECT every_leg_1.key_0 AS key_0, pg_catalog.sum(every_leg_1.part) AS score, pg_catalog.max(every_leg_1.dense_rank) AS dense_rank, pg_catalog.max(every_leg_1.dense_score) AS dense_score, pg_catalog.max(every_leg_1.fulltext_rank) AS fulltext_rank, pg_catalog.max(every_leg_1.fulltext_score) AS fulltext_score
 FROM (SELECT ranked_dense_1.key_0 AS key_0, CAST(%(param_1)s AS FLOAT(53)) OPERATOR(pg_catalog./) (CAST(%(param_2)s AS FLOAT(53)) OPERATOR(pg_catalog.+) CAST(ranked_dense_1.rank AS FLOAT(53))) AS part, ranked_dense_1.rank AS dense_rank, ranked_dense_1.score AS dense_score, CAST(NULL AS BIGINT) AS fulltext_rank, CAST(NULL AS FLOAT(53)) AS fulltext_score
 FROM (SELECT dense_1.key_0 AS key_0, dense_1.score AS score, pg_catalog.row_number() OVER (ORDER BY dense_1.distance OPERATOR(pg_catalog.+) 0, dense_1.key_0) AS rank

@@ -1,5 +1,5 @@
-WITH found_1 AS
-(SELECT given_1.key AS key, given_1.position AS position, each_1.key_0 AS key_0, each_1.distance OPERATOR(pg_catalog.+) 0 AS distance
+WITH found_1 AS MATERIALIZED
+(SELECT given_1.key AS key, given_1.position AS position, each_1.key_0 AS key_0, each_1.distance AS distance
 FROM unnest(CAST(%(param_1)s::BIGINT[] AS BIGINT[]), CAST(ARRAY[%(param_2)s::VECTOR(3), %(param_3)s::VECTOR(3), %(param_4)s::VECTOR(3), %(param_5)s::VECTOR(3)] AS VECTOR(3)[])) WITH ORDINALITY AS given_1(key, vector, position) JOIN LATERAL (WITH first_1 AS MATERIALIZED
 (SELECT document.id AS key_0, document.embedding <=> given_1.vector AS distance
 FROM document
@@ -31,7 +31,10 @@ LIMIT (SELECT CASE WHEN (arm_1.taken = 'exact') THEN 5 ELSE 0 END AS rows
 FROM arm_1)) AS exact_1
 LIMIT 40) AS looked_at_1 ORDER BY distance
 LIMIT 5) AS each_1 ON true
-WHERE vector_norm(given_1.vector) > CAST(0 AS DOUBLE PRECISION) ORDER BY given_1.position, distance)
-SELECT found_1.key, document.id, document.lang, document.title, document.embedding, document.bits, document.maybe, document.sparse, found_1.distance AS distance
-FROM document, found_1
-WHERE document.id = found_1.key_0 ORDER BY found_1.position, found_1.distance
+WHERE vector_norm(given_1.vector) > CAST(0 AS DOUBLE PRECISION)),
+sorted_1 AS
+(SELECT found_1.key_0 AS key_0, found_1.position AS position, found_1.key AS key, found_1.distance AS distance
+FROM found_1 ORDER BY position, distance)
+SELECT sorted_1.key, document.id, document.lang, document.title, document.embedding, document.bits, document.maybe, document.sparse, sorted_1.distance AS distance
+FROM document, sorted_1
+WHERE document.id = sorted_1.key_0 ORDER BY sorted_1.position, sorted_1.distance

@@ -1,5 +1,5 @@
-WITH found_1 AS
-(SELECT queries_1.key AS key, each_1.key_0 AS key_0, each_1.distance OPERATOR(pg_catalog.+) 0 AS distance
+WITH found_1 AS MATERIALIZED
+(SELECT queries_1.key AS key, each_1.key_0 AS key_0, each_1.distance AS distance
 FROM (SELECT given_1.id AS key, given_1.embedding AS vector
 FROM (SELECT offer.id AS id, offer.embedding AS embedding
 FROM offer) AS given_1) AS queries_1 JOIN LATERAL (WITH first_1 AS MATERIALIZED
@@ -44,7 +44,10 @@ LIMIT (SELECT CASE WHEN (arm_1.taken = 'exact') THEN 3 ELSE 0 END AS rows
 FROM arm_1)) AS exact_1
 LIMIT 6) AS looked_at_1 ORDER BY distance
 LIMIT 3) AS each_1 ON true
-WHERE vector_norm(queries_1.vector) > CAST(0 AS DOUBLE PRECISION) ORDER BY queries_1.key, distance)
-SELECT found_1.key, offer.id, offer.shop, offer.embedding, found_1.distance AS distance
-FROM offer, found_1
-WHERE offer.id = found_1.key_0 ORDER BY found_1.key, found_1.distance
+WHERE vector_norm(queries_1.vector) > CAST(0 AS DOUBLE PRECISION)),
+sorted_1 AS
+(SELECT found_1.key_0 AS key_0, found_1.key AS key, found_1.distance AS distance
+FROM found_1 ORDER BY key, distance)
+SELECT sorted_1.key, offer.id, offer.shop, offer.embedding, sorted_1.distance AS distance
+FROM offer, sorted_1
+WHERE offer.id = sorted_1.key_0 ORDER BY sorted_1.key, sorted_1.distance
