@@ -80,4 +80,6 @@ FORMS = {
         at.german, at["embedding"], [QUERY, OTHER, THIRD], by=at["parent_id"], k=5, **options
     ),
 }
+NEED_ITERATIVE_SCANS = {"nearest first"}
+"""Forms that a pgvector before 0.8 serves with ``exact=True`` alone."""
 AGGREGATES = {"a count", "late interaction"}

@@ -112,10 +112,10 @@ def test_criteria_that_a_session_adds_when_a_statement_runs_take_no_rows_away(en
         assert_found(session, form, questions(2))
 
 
-async def test_nor_do_those_of_an_async_session(make_engine, url):
+@pytest.mark.parametrize("form", list(FORMS.values())[::3], ids=list(FORMS)[::3])
+async def test_nor_do_those_of_an_async_session(make_engine, url, form):
     async with AsyncSession(make_engine("asyncpg", url=url), sync_session_class=OfTenant) as session:
-        for form in list(FORMS.values())[::3]:
-            await session.run_sync(lambda sync, form=form: assert_found(sync, form, questions(1)))
+        await session.run_sync(lambda sync: assert_found(sync, form, questions(1)))
 
 
 def test_options_added_after_a_search_take_no_rows_away(engine):
@@ -166,7 +166,7 @@ def scans_that_pay(monkeypatch):
 
 @pytest.mark.parametrize("scattered", [1.3, 1.6])
 @pytest.mark.usefixtures("scans_that_pay")
-def test_few_scattered_rows_near_the_question_are_not_passed_over_for_farther_ones(engine, scattered):
+def test_few_scattered_rows_near_the_question_are_not_passed_over_for_farther_ones(engine, scattered, pgvector_version):
     """A scan ends as soon as it has rows enough, and of these few it reaches some late: it looks about more widely."""
     chance = np.random.default_rng(80)
     middle = 0.75 * centres()[OTHERS[1]] + 0.66 * chance.normal(size=DIMENSIONS)
@@ -185,7 +185,8 @@ def test_few_scattered_rows_near_the_question_are_not_passed_over_for_farther_on
             with session.begin_nested() as alone:
                 taken.update(arms_that_ran(session, search))
                 alone.rollback()
-    assert "scan" in taken
+    again = "scan" if pgvector_version >= (0, 8) else "exact"  # before, there are no iterative scans
+    assert again in taken
     assert hits / len(asked) / K >= 0.97
 
 
