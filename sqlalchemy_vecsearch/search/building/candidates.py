@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy_vecsearch.search.building.arms import arms_of
 from sqlalchemy_vecsearch.search.building.deferred import DOUBLE, number
 from sqlalchemy_vecsearch.search.building.narrow_order import Carried, InOrder, in_its_order, in_order
 from sqlalchemy_vecsearch.search.building.ordering import unindexed
-from sqlalchemy_vecsearch.search.building.subselects import column_of, materialized, shared
+from sqlalchemy_vecsearch.search.building.subselects import column_of, shared
 from sqlalchemy_vecsearch.selects import tie_breaks
 
 if TYPE_CHECKING:
@@ -31,28 +31,17 @@ class Candidates:
     keys: RowKeys
 
 
-def candidates_of(
-    search: Search,
-    effort: Effort,
-    count: int,
-    *columns: Any,
-    exact: bool = False,
-    oversample: int | None = None,
-    best: bool = True,
-) -> Candidates:
+def candidates_of(search: Search, effort: Effort, count: int, *, exact: bool = False) -> Candidates:
     """Return the ``count`` nearest rows as a sub-select, nearest first, to be read once.
 
     Args:
         search: the search; its ``k`` does not matter here.
         effort: how thoroughly to search.
         count: how many rows.
-        columns: labelled columns to read besides the keys.
         exact: True reads every row.
-        oversample: candidates for each row of a quantised index; None takes what is usual.
-        best: False leaves in whatever more was looked at, in any order, materialised.
     """
-    arms = arms_of(search, effort, count, *columns, exact=exact, oversample=oversample, best=best)
-    return Candidates(shared(arms.rows, "nearest") if best else materialized(arms.rows, "candidates"), arms.keys)
+    arms = arms_of(search, effort, count, exact=exact)
+    return Candidates(shared(arms.rows, "nearest"), arms.keys)
 
 
 def by_distance(

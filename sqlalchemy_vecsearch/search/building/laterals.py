@@ -62,7 +62,6 @@ def found_for_each(
     queries: FromClause,
     effort: Effort,
     *,
-    columns: Sequence[Any] = (),
     exclude: Any = None,
     exact: bool = False,
 ) -> Candidates:
@@ -74,13 +73,12 @@ def found_for_each(
         search: the search; its vector is not used.
         queries: rows with a column ``vector``, and whatever else is to be kept.
         effort: how thoroughly to search.
-        columns: labelled columns of the searched rows to read besides their keys.
         exclude: a condition on the searched rows that may name columns of ``queries``.
         exact: True compares every row for each query.
     """
     vector = queries.c.vector
     one = replace(search, vector=vector)
-    arms = arms_of(one, effort, search.k, *columns, exact=exact, exclude=exclude, outer=queries)
+    arms = arms_of(one, effort, search.k, exact=exact, exclude=exclude, outer=queries)
     parts = [as_clause(search.searched.element), queries, arms.rows]
     kept = [(one.name, one.type) for one in queries.c if one is not vector]
     named = [*kept, *arms.rows.columns_named]
