@@ -589,6 +589,29 @@ def test_a_worker_waits_while_somebody_waits_for_a_lock(tables, fill, calls):
     assert done.written == 3
 
 
+@pytest.mark.parametrize(("database", "waited_for"), [(None, True), ("postgres", False)])
+def test_only_who_waits_in_this_database_holds_a_worker_back(tables, fill, database, waited_for):
+    """A second writer of a row waits for a transaction, which names no database; and one of another database counts not."""
+    fill(1)
+    url = tables.url.set(database=database or tables.url.database)
+    update_row = text("UPDATE document SET title = title" if database is None else "SELECT pg_advisory_xact_lock(1788)")
+    waiting = text("SELECT count(*) > 0 FROM pg_locks WHERE pid = :pid AND NOT granted")
+    other = create_engine(url)
+    with other.connect() as holder, other.connect() as waiter, ThreadPoolExecutor(1) as pool:
+        holder.execute(update_row)
+        pid = waiter.scalar(text("SELECT pg_backend_pid()"))
+        queued = pool.submit(waiter.execute, update_row)
+        with tables.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            while not connection.scalar(waiting, {"pid": pid}) and not queued.done():
+                pass
+            answer = WaitForDatabase(lock_wait=0, seconds=7)(connection)
+        holder.rollback()
+        queued.result(60)
+        waiter.rollback()
+    other.dispose()
+    assert answer == (7 if waited_for else None)
+
+
 def test_throttles_are_asked_before_each_claim(tables, fill, calls):
     fill(8)
     answers = [0.001, 0.001, None]
