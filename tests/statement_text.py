@@ -8,6 +8,7 @@ REPEATED = {
     "(SELECT t.reltuples AS rows": "{what is known before}",
     "(SELECT coalesce(pg_catalog.sum(pg_catalog.pg_stat_get_xact_numscans": "{scans of its vector indexes}",
     "(SELECT CASE WHEN (pg_catalog.current_setting('track_counts', true) = 'on') THEN CAST(coalesce(pg_catalog.sum(": "{entries}",
+    "(SELECT pg_catalog.count(DISTINCT pg_catalog.pg_get_indexdef(": "{columns that lead a plain index}",
     "coalesce((SELECT t.reltuples": "{rows}",
     "coalesce((SELECT pg_catalog.sum(t.reltuples": "{rows}",
 }

@@ -30,6 +30,10 @@ _READ_FOR_VISITED: Final = 60
 x 384, 80 in one of 45,000 docstrings x 256, 70 in one of a million rows. With 24 a filter of 1% took 38 ms by the scan
 where the exact way takes 10."""
 
+_READ_BY_PLAIN_INDEX: Final = 24
+"""Rows that a plain index leads to in the time in which an iterative scan visits one: 6 in a table of 60,000 rows x
+256, 32 in one of a million."""
+
 _SMALL: Final = 2_000_000
 _SMALL_ROWS: Final = 20_000
 """Tables of at most so many rows, whose vectors have at most so many numbers in all, are read whole under a filter: to
@@ -136,6 +140,7 @@ def _numbers(searched: SearchedColumn, effort: Effort, counts: Counts, way: str,
         "enough": counts.enough,
         "scan": counts.rows_of_scan(way),
         "likely": counts.scan * counts.ef_search * _READ_FOR_VISITED,
+        "few": counts.scan * _READ_BY_PLAIN_INDEX,
         "small": min(small_table(searched), effort.max_exact_rows or MOST_ROWS),
         "ef_search": counts.ef_search,
         "ef_search_on": counts.ef_search if effort.ef_search else counts.ef_search_of(way),

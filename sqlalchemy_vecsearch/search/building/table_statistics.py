@@ -41,9 +41,11 @@ if TYPE_CHECKING:
     from sqlalchemy.sql.compiler import SQLCompiler
 
 __all__ = [
+    "INDEX",
     "Conditions",
     "either_or",
     "entries_read",
+    "index_is_of",
     "index_scans",
     "is_partitioned",
     "known_before",
@@ -62,7 +64,8 @@ for a view, or for a table whose rows are on other servers."""
 
 
 _CLASS = table("pg_class", column("oid"), column("reltuples", Float(24)), schema="pg_catalog").alias("t")
-_INDEX = table("pg_index", column("indexrelid"), column("indrelid"), schema="pg_catalog").alias("i")
+INDEX = table("pg_index", column("indexrelid"), column("indrelid"), schema="pg_catalog").alias("i")
+"""The indexes of all tables."""
 _WHOLE: Final[ColumnElement[bool]] = literal_column("t.relkind = 'r' AND NOT t.relhassubclass", Boolean)
 _FOREIGN: Final[ColumnElement[bool]] = literal_column("t.relkind = 'f'", Boolean)
 _APPROXIMATE: Final[ColumnElement[bool]] = literal_column(
@@ -138,9 +141,9 @@ def index_scans(searched: Any) -> Select[Any]:
     PostgreSQL counts as scans begin (``pg_stat_get_xact_numscans``), so the same number before and after says that all
     rows were read by other means. Vector indexes are told by what they alone lack: bitmap scans.
     """
-    scans = func.pg_catalog.sum(func.pg_catalog.pg_stat_get_xact_numscans(_INDEX.c.indexrelid), type_=Numeric)
+    scans = func.pg_catalog.sum(func.pg_catalog.pg_stat_get_xact_numscans(INDEX.c.indexrelid), type_=Numeric)
     counted = func.coalesce(scans, literal_column("CAST(0 AS NUMERIC)", Numeric), type_=Numeric)  # of no index: none
-    return select(counted.label("scans")).where(_is_of(searched), _APPROXIMATE)
+    return select(counted.label("scans")).where(index_is_of(searched), _APPROXIMATE)
 
 
 @lru_cache(maxsize=512)
@@ -150,19 +153,19 @@ def entries_read(searched: Any) -> Select[Any]:
     Those of a dead row, and of one that the statement may not see, count as those of any other: so the number before a
     scan and the number behind it say how many rows were hidden from it. NULL where counting is off.
     """
-    read = func.pg_catalog.sum(func.pg_catalog.pg_stat_get_xact_tuples_returned(_INDEX.c.indexrelid), type_=Numeric)
+    read = func.pg_catalog.sum(func.pg_catalog.pg_stat_get_xact_tuples_returned(INDEX.c.indexrelid), type_=Numeric)
     every = func.coalesce(read, literal_column("CAST(0 AS NUMERIC)", Numeric), type_=Numeric)  # of no index: none
     counted = case((current_setting("track_counts") == constant("on"), cast(every, Float(53))))
-    return select(counted.label("entries")).where(_is_of(searched), _APPROXIMATE)
+    return select(counted.label("entries")).where(index_is_of(searched), _APPROXIMATE)
 
 
-def _is_of(searched: Any) -> ColumnElement[bool]:
+def index_is_of(searched: Any) -> ColumnElement[bool]:
     """Return whether an index is of the table, or of one of its partitions."""
     if is_partitioned(searched):
         tree = func.pg_catalog.pg_partition_tree(_oid(searched)).table_valued("relid", name="p").render_derived()
-        return _INDEX.c.indrelid.in_(select(cast(tree.c.relid, OID)))
+        return INDEX.c.indrelid.in_(select(cast(tree.c.relid, OID)))
     # looked up once; written as it is, PostgreSQL takes it for dearer than the property, and asks that of all indexes
-    return _INDEX.c.indrelid == select(_oid(searched)).scalar_subquery()
+    return INDEX.c.indrelid == select(_oid(searched)).scalar_subquery()
 
 
 def known_before(searched: Any, small: ColumnElement[float]) -> Select[Any]:

@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Float, Integer, and_, case, cast, column, func, literal_column, or_, select, true, union_all
 
-from sqlalchemy_vecsearch.search.building.arithmetic import minus, times
+from sqlalchemy_vecsearch.search.building.arithmetic import divided, minus, times
 from sqlalchemy_vecsearch.search.building.decided import ALL, EXACT, FIRST, LISTS, SCAN, small_table
 from sqlalchemy_vecsearch.search.building.ordering import order_by_form, unindexed
+from sqlalchemy_vecsearch.search.building.plain_indexes import columns_compared, lead_plain_indexes
 from sqlalchemy_vecsearch.search.building.row_keys import row_keys
 from sqlalchemy_vecsearch.search.building.scan import (
     UNBOUNDED_SCAN,
@@ -63,6 +64,9 @@ __all__ = ["Ways"]
 _LEAST_SEEN: Final = literal_column("2", Integer)
 """Rows that must pass near the query before a scan goes on for more: with none or one the share of rows that pass is
 not known, and a scan for rows that are not there visits the whole graph, at 40 times the cost of the exact way."""
+
+_LEAST_PART: Final = literal_column("CAST(30 AS DOUBLE PRECISION)", Float(53))
+"""One in so many rows at the most may pass for all of them to be read by a plain index."""
 
 _MOST_READ: Final = literal_column("CAST(2 AS DOUBLE PRECISION)", Float(53))
 """Entries that a scan of lists may read for each row that it yields: the others were hidden from it."""
@@ -235,12 +239,30 @@ class Ways:
             choices.append((answered, constant(FIRST)))
         if before is not None:
             choices.append((self._scans_now() == before.c.scans, constant(FIRST)))
+        if before is not None and (columns := self._led_by_plain_indexes()):
+            sooner = and_(self._few(passed, before), lead_plain_indexes(self.search.table, columns))
+            choices.append((and_(sooner, *self._affordable()), constant(EXACT)))
         if may_be_hnsw(self.search.searched):
             likely = times(cast(passed, Float(53)), self._rows(before)) >= self.numbers.double("likely")
             choices.append((and_(_iterates(), passed >= _LEAST_SEEN, likely), constant(SCAN)))
         else:
             choices.append((answered, constant(SCAN)))
         return select(case(*choices, else_=last).label("taken")).select_from(source)
+
+    def _led_by_plain_indexes(self) -> tuple[str, ...]:
+        """Return the columns whose plain indexes may lead to the rows sooner than a scan that goes on."""
+        if self._is_quantized or not (self.shape.filtered and may_be_hnsw(self.search.searched)):
+            return ()
+        return columns_compared(self.search.statement, self.search.table)
+
+    def _few(self, passed: ColumnElement[int], before: CTE) -> ColumnElement[bool]:
+        """Return whether so few rows passed near the query that all that pass are read sooner by a plain index.
+
+        To read them costs what their share does, and to scan on what its inverse does: so the square of it counts.
+        """
+        part = func.pg_catalog.sqrt(divided(cast(self._rows(before), Float(53)), self.numbers.double("few")))
+        least = times(cast(passed, Float(53)), func.greatest(_LEAST_PART, part, type_=Float(53)))
+        return least <= cast(self._ef_search(before), Float(53))
 
     def _passed(self, first: CTE, before: CTE | None) -> tuple[ColumnElement[int], FromClause]:
         """Return how many rows the first scan found, and where that and what was known before it stand."""

@@ -6,7 +6,7 @@ FROM document
 WHERE document.lang = %(lang_1)s::VARCHAR AND {settings LEFT OUTER JOIN before_1 ON true WHERE before_1.small IS NOT true} ORDER BY document.embedding <=> %(param_1)s::VECTOR(3)
 LIMIT %(param_3)s::INTEGER),
 way_1 AS MATERIALIZED
-(SELECT CASE WHEN before_1.small THEN 'exact' WHEN (seen_1.passed >= 15) THEN 'first' WHEN ({scans of its vector indexes} = before_1.scans) THEN 'first' WHEN (pg_catalog.current_setting('hnsw.iterative_scan', true) IS NOT NULL AND seen_1.passed >= 2 AND (CAST(seen_1.passed AS FLOAT(53)) OPERATOR(pg_catalog.*) coalesce(before_1.rows, CAST(1000000 AS REAL))) >= CAST(240000 AS FLOAT(53))) THEN 'scan' ELSE 'exact' END AS taken
+(SELECT CASE WHEN before_1.small THEN 'exact' WHEN (seen_1.passed >= 15) THEN 'first' WHEN ({scans of its vector indexes} = before_1.scans) THEN 'first' WHEN ((CAST(seen_1.passed AS FLOAT(53)) OPERATOR(pg_catalog.*) greatest(CAST(30 AS DOUBLE PRECISION), pg_catalog.sqrt(CAST(coalesce(before_1.rows, CAST(1000000 AS REAL)) AS FLOAT(53)) OPERATOR(pg_catalog./) CAST(480 AS FLOAT(53))))) <= CAST(greatest(200, CAST(least(pg_catalog.sqrt(CAST(coalesce(before_1.rows, CAST(0 AS REAL)) AS FLOAT(53)) OPERATOR(pg_catalog.*) CAST(0.16 AS DOUBLE PRECISION)), CAST(400 AS DOUBLE PRECISION)) AS INTEGER)) AS FLOAT(53)) AND {columns that lead a plain index} = CAST(1 AS BIGINT)) THEN 'exact' WHEN (pg_catalog.current_setting('hnsw.iterative_scan', true) IS NOT NULL AND seen_1.passed >= 2 AND (CAST(seen_1.passed AS FLOAT(53)) OPERATOR(pg_catalog.*) coalesce(before_1.rows, CAST(1000000 AS REAL))) >= CAST(240000 AS FLOAT(53))) THEN 'scan' ELSE 'exact' END AS taken
 FROM (SELECT pg_catalog.count(*) AS passed
 FROM first_1) AS seen_1 LEFT OUTER JOIN before_1 ON true),
 scan_1 AS MATERIALIZED
