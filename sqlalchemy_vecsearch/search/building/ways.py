@@ -15,37 +15,20 @@ the statement (JIT) for it on large tables.
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Float, Integer, and_, case, cast, column, func, literal_column, or_, select, true, union_all
+from sqlalchemy import Float, Integer, and_, case, cast, column, literal_column, or_, select, true, union_all
 
-from sqlalchemy_vecsearch.search.building.arithmetic import divided, minus, times
-from sqlalchemy_vecsearch.search.building.decided import ALL, EXACT, FIRST, LISTS, SCAN, small_table
+from sqlalchemy_vecsearch.search.building.arithmetic import minus, times
+from sqlalchemy_vecsearch.search.building.arm_choice import ArmChoice
+from sqlalchemy_vecsearch.search.building.decided import ALL, EXACT, FIRST, LISTS, SCAN
 from sqlalchemy_vecsearch.search.building.ordering import order_by_form, unindexed
-from sqlalchemy_vecsearch.search.building.plain_indexes import columns_compared, lead_plain_indexes
 from sqlalchemy_vecsearch.search.building.row_keys import row_keys
-from sqlalchemy_vecsearch.search.building.scan import (
-    UNBOUNDED_SCAN,
-    Reach,
-    ef_search_of,
-    first_settings,
-    may_be_hnsw,
-    scan_settings,
-)
+from sqlalchemy_vecsearch.search.building.scan import UNBOUNDED_SCAN, Reach, first_settings, scan_settings
 from sqlalchemy_vecsearch.search.building.subselects import count_of, count_rows, inline, materialized
-from sqlalchemy_vecsearch.search.building.table_statistics import (
-    entries_read,
-    index_scans,
-    is_partitioned,
-    known_before,
-    known_of_partitions,
-    known_rows,
-    or_unknown,
-    rows_of,
-)
+from sqlalchemy_vecsearch.search.building.table_statistics import entries_read
 from sqlalchemy_vecsearch.selects import locking_as, only_columns
-from sqlalchemy_vecsearch.settings import constant, current_setting
+from sqlalchemy_vecsearch.settings import constant
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,13 +43,6 @@ if TYPE_CHECKING:
     from sqlalchemy_vecsearch.settings import CarriedSettings
 
 __all__ = ["Ways"]
-
-_LEAST_SEEN: Final = literal_column("2", Integer)
-"""Rows that must pass near the query before a scan goes on for more: with none or one the share of rows that pass is
-not known, and a scan for rows that are not there visits the whole graph, at 40 times the cost of the exact way."""
-
-_LEAST_PART: Final = literal_column("CAST(30 AS DOUBLE PRECISION)", Float(53))
-"""One in so many rows at the most may pass for all of them to be read by a plain index."""
 
 _MOST_READ: Final = literal_column("CAST(2 AS DOUBLE PRECISION)", Float(53))
 """Entries that a scan of lists may read for each row that it yields: the others were hidden from it."""
@@ -91,6 +67,7 @@ class Ways:
         self.columns = columns
         self.exclude = exclude
         self.outer = outer
+        self.choice = ArmChoice(shape, numbers, search, outer)
         self.keys = row_keys(search.statement, search.searched)
         self.distance = search.distance.label("distance")
         self.order = order_by_form(search, search.searched.quantize)
@@ -112,14 +89,14 @@ class Ways:
 
     def all(self) -> tuple[CompoundSelect[Any], tuple[CTE, ...]]:
         """Return the first scan, and what goes on from it as the rows that came say."""
-        before = self._before()
+        before = self.choice.before()
         first = self._first(before)
-        way = materialized(self._way(first, before), "way")
+        way = materialized(self.choice.arm_after(first, before), "way")
         settings = self._scan_settings(optional=self.shape.bounded)  # the way is not this one without such scans
         scan = materialized(
             self._scanned(settings.clause_if(_taken(way) == constant(SCAN)), self.numbers["scan"]), SCAN
         )
-        short = [way.c.taken == constant(SCAN), count_of(scan) < self.numbers["scan"], *self._affordable()]
+        short = [way.c.taken == constant(SCAN), count_of(scan) < self.numbers["scan"], *self.choice.affordable()]
         arm = materialized(select(case((and_(*short), constant(EXACT)), else_=way.c.taken).label("taken")), "arm")
         ways = (first, way, scan, arm) if before is None else (before, first, way, scan, arm)
         return self._together({FIRST: first, SCAN: scan}, arm, SCAN), ways
@@ -134,14 +111,16 @@ class Ways:
 
         Rows that are hidden from it lie in the nearest lists, and those that are not lie in farther ones the more.
         """
-        before = materialized(self._for_each(entries_read(self.search.table)), "before")
+        before = materialized(self.choice.for_each(entries_read(self.search.table)), "before")
         first = self._first(before)
         seen = inline(select(count_rows().label("passed")).select_from(first), "seen")
-        after = self._for_each(entries_read(self.search.table)).scalar_subquery()
+        after = self.choice.for_each(entries_read(self.search.table)).scalar_subquery()
         short = seen.c.passed < self.numbers["enough"]
         hidden = minus(after, before.c.entries) > times(cast(seen.c.passed, Float(53)), _MOST_READ)
         uncounted = before.c.entries.is_(None)  # so that nobody knows what was hidden
-        taken = case((and_(or_(short, uncounted, hidden), *self._affordable()), constant(EXACT)), else_=constant(FIRST))
+        taken = case(
+            (and_(or_(short, uncounted, hidden), *self.choice.affordable()), constant(EXACT)), else_=constant(FIRST)
+        )
         arm = materialized(select(taken.label("taken")).select_from(seen.outerjoin(before, true())), "arm")
         return self._together({FIRST: first}, arm, FIRST), (before, first, arm)
 
@@ -164,7 +143,7 @@ class Ways:
         return found.order_by(distance).limit(self.numbers["wanted"])
 
     def _or_exact(self, rows: CTE, name: str, enough: str) -> tuple[CompoundSelect[Any], tuple[CTE, ...]]:
-        short = and_(count_of(rows) < self.numbers[enough], *self._affordable())
+        short = and_(count_of(rows) < self.numbers[enough], *self.choice.affordable())
         arm = materialized(select(case((short, constant(EXACT)), else_=constant(name)).label("taken")), "arm")
         return self._together({name: rows}, arm, name), (rows, arm)
 
@@ -176,7 +155,7 @@ class Ways:
         return union_all(*parts, _all_of(exact)).limit(self.numbers[most])
 
     def _first(self, before: CTE | None) -> CTE:
-        reach = Reach(ef_search=self._ef_search(before), probes=self.numbers["probes_to_look"])
+        reach = Reach(ef_search=self.choice.ef_search(before), probes=self.numbers["probes_to_look"])
         settings = first_settings(self.search.searched, self.shape.given, reach)
         if before is None:
             return materialized(self._scanned(self._clause(settings), self.numbers["first"]), FIRST)
@@ -189,30 +168,6 @@ class Ways:
         # planned for the values of the filter each time: of how many rows pass a generic plan knows nothing
         return materialized(self._scanned(clause, self.numbers.bound("first")), FIRST)
 
-    def _ef_search(self, before: CTE | None) -> ColumnElement[int]:
-        """Return the candidates of the first scan: more in a large table, unless the caller has named them.
-
-        Each partition has an index of its own, of which the table's rows say nothing; and what a quantised index holds
-        decides how many candidates it takes.
-        """
-        told = self.shape.given.ef_search or self._is_quantized or is_partitioned(self.search.table)
-        if told or not may_be_hnsw(self.search.searched):
-            return self.numbers["ef_search"]
-        rows = known_rows(self.search.table) if before is None else before.c.rows
-        return func.greatest(self.numbers["ef_search"], ef_search_of(rows), type_=Integer)
-
-    def _before(self) -> CTE | None:
-        """Return what is asked of the catalog first: of an index of the whole vectors nothing for each of many queries.
-
-        Nor is it without a filter, where such an index answers in a few milliseconds, or of partitions.
-        """
-        if not self._is_quantized and (self.outer is not None or not self.shape.filtered):
-            return None
-        if self._is_partitioned and self._is_quantized:
-            return materialized(self._for_each(known_of_partitions(self.search.table)), "before")
-        least = self.numbers.double("small") if self.shape.bounded else _double(small_table(self.search.searched))
-        return materialized(self._for_each(known_before(self.search.table, least)), "before")
-
     def _scan_settings(self, *, optional: bool) -> CarriedSettings:
         reach = Reach(
             ef_search=self.numbers["ef_search_on"],
@@ -220,86 +175,6 @@ class Ways:
             max_scan_tuples=self.numbers["max_scan_tuples"] if self.shape.visits else UNBOUNDED_SCAN,
         )
         return scan_settings(self.search.searched, self.shape.given, reach, optional=optional)
-
-    def _way(self, first: CTE, before: CTE | None) -> Statement:
-        """Return which arm is to go on."""
-        passed, source = self._passed(first, before)
-        answered = passed >= self.numbers["enough"]
-        last = constant(EXACT)
-        if affordable := self._affordable():
-            last = case((and_(*affordable), last), else_=constant(SCAN))
-        choices: list[tuple[ColumnElement[bool], Any]] = []
-        if before is not None and self.shape.filtered and "small" in before.c:
-            choices.append((before.c.small, constant(EXACT)))
-        if before is not None and self._is_quantized:
-            # read by other means, and in the order of what the index holds, which tells less than the whole vectors
-            whole = and_(passed >= self.numbers["first"], self._scans_now() == before.c.scans)
-            choices.append((and_(whole, *self._affordable()), constant(EXACT)))
-        if may_be_hnsw(self.search.searched):
-            choices.append((answered, constant(FIRST)))
-        if before is not None:
-            choices.append((self._scans_now() == before.c.scans, constant(FIRST)))
-        if before is not None and (columns := self._led_by_plain_indexes()):
-            sooner = and_(self._few(passed, before), lead_plain_indexes(self.search.table, columns))
-            choices.append((and_(sooner, *self._affordable()), constant(EXACT)))
-        if may_be_hnsw(self.search.searched):
-            likely = times(cast(passed, Float(53)), self._rows(before)) >= self.numbers.double("likely")
-            choices.append((and_(_iterates(), passed >= _LEAST_SEEN, likely), constant(SCAN)))
-        else:
-            choices.append((answered, constant(SCAN)))
-        return select(case(*choices, else_=last).label("taken")).select_from(source)
-
-    def _led_by_plain_indexes(self) -> tuple[str, ...]:
-        """Return the columns whose plain indexes may lead to the rows sooner than a scan that goes on."""
-        if self._is_quantized or not (self.shape.filtered and may_be_hnsw(self.search.searched)):
-            return ()
-        return columns_compared(self.search.statement, self.search.table)
-
-    def _few(self, passed: ColumnElement[int], before: CTE) -> ColumnElement[bool]:
-        """Return whether so few rows passed near the query that all that pass are read sooner by a plain index.
-
-        To read them costs what their share does, and to scan on what its inverse does: so the square of it counts.
-        """
-        part = func.pg_catalog.sqrt(divided(cast(self._rows(before), Float(53)), self.numbers.double("few")))
-        least = times(cast(passed, Float(53)), func.greatest(_LEAST_PART, part, type_=Float(53)))
-        return least <= cast(self._ef_search(before), Float(53))
-
-    def _passed(self, first: CTE, before: CTE | None) -> tuple[ColumnElement[int], FromClause]:
-        """Return how many rows the first scan found, and where that and what was known before it stand."""
-        if before is None:
-            return count_rows(), first
-        seen = inline(select(count_rows().label("passed")).select_from(first), "seen")
-        return seen.c.passed, seen.outerjoin(before, true())
-
-    def _scans_now(self) -> ColumnElement[int]:
-        """Return how often vector indexes have been scanned by now."""
-        return self._for_each(index_scans(self.search.table)).scalar_subquery()
-
-    @property
-    def _is_partitioned(self) -> bool:
-        return is_partitioned(self.search.table)
-
-    @property
-    def _is_quantized(self) -> bool:
-        return self.search.searched.quantize not in {None, "halfvec"}
-
-    def _for_each(self, statement: Statement) -> Statement:
-        """Return a statement that is run again for each of many queries, if they are many."""
-        if self.outer is None:
-            return statement
-        return statement.where(self.outer.c.vector.is_not(None)).correlate(self.outer)
-
-    def _rows(self, before: CTE | None) -> ColumnElement[float]:
-        """Return how many rows the table has."""
-        if before is None or is_partitioned(self.search.table):
-            return rows_of(self.search.table)
-        return or_unknown(before.c.rows)
-
-    def _affordable(self) -> tuple[ColumnElement[bool], ...]:
-        """Return the condition under which the exact way is allowed, if the caller has bounded it."""
-        if not self.shape.bounded:
-            return ()
-        return (rows_of(self.search.table) <= self.numbers.double("max_exact_rows"),)
 
     def _clause(self, settings: CarriedSettings) -> ColumnElement[bool]:
         if self.outer is None:
@@ -331,18 +206,8 @@ class Ways:
         return select(*wanted).order_by(unindexed(together.c.scan_order)).limit(limit)
 
 
-@cache
-def _iterates() -> ColumnElement[bool]:
-    """Return whether the server's pgvector knows iterative scans."""
-    return current_setting("hnsw.iterative_scan").is_not(None)
-
-
 def _all_of(rows: FromClause) -> Statement:
     return select(literal_column("*")).select_from(rows)
-
-
-def _double(value: int) -> ColumnElement[float]:
-    return cast(literal_column(str(value), Integer), Float(53))
 
 
 def _taken(way: CTE) -> ColumnElement[str]:
