@@ -25,8 +25,9 @@ $(VENV)/.installed-%: pyproject.toml $(wildcard requirements.lock) | $(BIN)/pyth
 demo: $(VENV)/.installed-demo  ## run the example app on an embedded server with real text
 	$(BIN)/vecsearch demo
 
+# The tests start hundreds of programs, which would compile the packages anew where the environment forbids to keep that.
 test: $(VENV)/.installed-test  ## run all tests on an embedded server
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest $(PYTEST_ARGS)
 
 lint: $(VENV)/.installed-dev  ## formatting, lint rules, import contracts, types
 	$(BIN)/ruff format --check .
