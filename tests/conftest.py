@@ -94,6 +94,7 @@ def pytest_collection_finish(session):
     """Leave what was collected to the end of the run: half a million objects, which took each collection 0.3 s."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(10_000)  # of 700: looking for garbage was a tenth of what the tests of a worker computed
 
 
 def _is_of_the_full_product(item):

@@ -59,6 +59,7 @@ def test_the_blocks_of_a_page_run(path, monkeypatch, tmp_path, request):
     blocks = blocks_of(path.read_text(encoding="utf-8"))
     if not blocks:
         return
+    gc.freeze()  # so that the collection at the end looks at what the page makes: without it it took half a second
     module = types.ModuleType("page")
     module.url = request.getfixturevalue("vecsearch_url")
     monkeypatch.setitem(sys.modules, "page", module)  # annotations and dataclasses look their module up
