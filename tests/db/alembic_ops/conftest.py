@@ -87,10 +87,10 @@ class Project(Environment):
     def cycle(self, *operations, rows=None, edit=None, of_tables=None):
         """Run the whole life of a change and return its revision.
 
-        Autogenerate proposes these operations, the upgrade runs with rows, a check proposes nothing more, the downgrade
-        gives the old catalog, and another upgrade the new one. The SQL of the upgrade and of the downgrade, run by
-        psql, do the same. Comparing is the dearest part of it, so it is done twice; what it finds in a catalog that is
-        equal to one that was compared is known.
+        Autogenerate proposes these operations, the upgrade runs with rows, a check proposes nothing more, and the
+        downgrade gives the old catalog. The SQL of the upgrade and of the downgrade, run by psql, do the same, and
+        another upgrade gives the new catalog: so after either way down there is a way up. Comparing is the dearest
+        part of it, so it is done twice; what it finds in a catalog that is equal to one that was compared is known.
 
         Args:
             operations: the names of the operations that the revision must hold.
@@ -113,21 +113,18 @@ class Project(Environment):
         assert after != before
         self.downgrade()
         assert self.catalog() == before
+        self.cycle_of_sql(revision, before, after)
         self.upgrade()
         assert self.catalog() == after
-        self.downgrade()
-        self.cycle_of_sql(revision, before, after)
         return revision
 
     def cycle_of_sql(self, revision, before, after):
-        """Let psql run the SQL of the last revision up, down and up again, from one catalog to the other."""
+        """Let psql run the SQL of the last revision up and down again, from one catalog to the other and back."""
         former = revision.down_revision
         self.psql_upgrade(former)
         assert self.catalog() == after
         self.psql(self.sql_of_downgrade(f"{revision.number}:{former or 'base'}"))
         assert self.catalog() == before
-        self.psql_upgrade(former)
-        assert self.catalog() == after
 
     def psql_upgrade(self, former):
         if former is None:  # the script creates the table; whether that of a downgrade drops it depends on Alembic
