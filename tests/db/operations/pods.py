@@ -19,6 +19,9 @@ from sqlalchemy_vecsearch import HALFVEC, VECTOR
 SECONDS = 120
 """How long a process waits for the others to be there: long enough to start eight of them on a busy machine."""
 
+PRELOADED = ["alembic.command", "alembic_ops", "pgvector.sqlalchemy", "psycopg", __name__]
+"""What the processes are forked with, so that eight of them do not import it eight times."""
+
 _barriers = {}
 
 
@@ -39,7 +42,8 @@ class Pods:
     """Up to eight processes, which are made once and take one piece of work after another."""
 
     def __init__(self):
-        context = multiprocessing.get_context("spawn")
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(PRELOADED)
         barriers = {number: context.Barrier(number) for number in (2, 4, 8)}
         self._pool = ProcessPoolExecutor(8, mp_context=context, initializer=_started, initargs=(barriers,))
 
