@@ -109,7 +109,7 @@ else:
 """
 
 
-@pytest.mark.parametrize("driver", ["asyncpg", "psycopg_async"])
+@pytest.mark.parametrize("driver", ["asyncpg", pytest.param("psycopg_async", marks=pytest.mark.slow)])
 def test_an_async_environment(project, make_engine, driver):
     (project.folder / "env.py").write_text(ASYNC_ENV)
     project.engine_of_env = make_engine(driver)
@@ -137,7 +137,7 @@ def several(**options):
 OPTIONS = {"include_schemas": True, "transaction_per_migration": True, "compare_server_default": True}
 
 
-@pytest.mark.parametrize("driver", [None, "asyncpg", "psycopg_async"])
+@pytest.mark.parametrize("driver", [None, "asyncpg", pytest.param("psycopg_async", marks=pytest.mark.slow)])
 def test_every_option_with_several_metadata_objects(project, make_engine, driver):
     if driver is not None:
         (project.folder / "env.py").write_text(ASYNC_ENV)
@@ -153,7 +153,7 @@ def test_every_option_with_several_metadata_objects(project, make_engine, driver
     assert "'ix_items_embedding'" in revision.upgrade
 
 
-@pytest.mark.parametrize("driver", ["psycopg2", "pg8000"])
+@pytest.mark.parametrize("driver", [pytest.param("psycopg2", marks=pytest.mark.slow), "pg8000"])
 def test_other_drivers(project, make_engine, driver):
     models(ix()).create_all(project.engine)
     project.engine_of_env = make_engine(driver)

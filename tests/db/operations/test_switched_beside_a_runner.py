@@ -124,7 +124,8 @@ def test_a_run_ends_well_and_counts_the_rows_of_its_own_column(ready, stride):
     runner.dispose()
 
 
-def test_status_counts_the_rows_of_the_job_s_own_column(ready):
+@pytest.mark.parametrize("stride", [3, pytest.param(1, marks=pytest.mark.slow)])
+def test_status_counts_the_rows_of_the_job_s_own_column(ready, stride):
     reader = sa.create_engine(ready.engine.url)
 
     def look():
@@ -132,7 +133,7 @@ def test_status_counts_the_rows_of_the_job_s_own_column(ready):
             return jobs_now(connection)[0]
 
     moments = Counter()
-    for number, found, moment in each_statement(ready, reader, look):
+    for number, found, moment in each_statement(ready, reader, look, stride):
         moments[moment] += 1
         assert (found.problem, found.pending) == (None, 1), number
     assert moments["before"]
