@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from sqlalchemy_vecsearch import census
 from sqlalchemy_vecsearch.cli.application import app
+from tests.db.children import CHILDREN
 from tests.db.embedding.embedded_models import Document, wrong_rows
 
 SERVICE = Path(__file__).with_name("embedding_service.py")
@@ -27,11 +28,25 @@ BATCH, ROWS = 4, 42
 
 
 def start(engine, log, step=""):
-    return subprocess.Popen(
-        [sys.executable, SERVICE, engine.url.render_as_string(hide_password=False)],
-        env=os.environ | {"KILLED_AT": step, "EMBEDDED_TEXTS": str(log), "PYTHONPATH": str(ROOT)},
-        cwd=ROOT,
+    """Start a worker in a process of its own, as `python embedding_service.py URL` does."""
+    program = log.with_name(f"worker of {step}.py")
+    address = engine.url.render_as_string(hide_password=False)
+    program.write_text(
+        "import os, runpy, sys\n"
+        f"os.environ |= {{'KILLED_AT': {step!r}, 'EMBEDDED_TEXTS': {str(log)!r}}}\n"
+        f"sys.argv = [{str(SERVICE)!r}, {address!r}]\n"
+        f"runpy.run_path({str(SERVICE)!r}, run_name='__main__')\n",
+        encoding="utf-8",
     )
+    process = CHILDREN.Process(target=runpy.run_path, args=(str(program),), daemon=True)
+    process.start()
+    return process
+
+
+def ended(process):
+    """Wait for the end of a worker, and return its exit code."""
+    process.join(60)
+    return process.exitcode
 
 
 @pytest.mark.share(0, 2)  # one worker or two at each step
@@ -41,10 +56,10 @@ def test_the_end_is_that_of_an_undisturbed_run(tables, fill, tmp_path, step, wor
     fill(ROWS)
     log = tmp_path / "texts"
     started = [start(tables, log, step) for _ in range(workers)]
-    codes = [one.wait(60) for one in started]
+    codes = [ended(one) for one in started]
     assert -signal.SIGKILL in codes
     kills = codes.count(-signal.SIGKILL)
-    assert start(tables, log).wait(60) == 0
+    assert ended(start(tables, log)) == 0
     with tables.connect() as connection:
         assert wrong_rows(connection) == []
         assert census(connection, Document.embedding).pending == 0

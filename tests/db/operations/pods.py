@@ -15,12 +15,10 @@ from sqlalchemy import NullPool, create_engine, event, make_url, text
 
 import alembic_ops
 from sqlalchemy_vecsearch import HALFVEC, VECTOR
+from tests.db.children import CHILDREN
 
 SECONDS = 120
 """How long a process waits for the others to be there: long enough to start eight of them on a busy machine."""
-
-PRELOADED = ["alembic.command", "alembic_ops", "pgvector.sqlalchemy", "psycopg", __name__]
-"""What the processes are forked with, so that eight of them do not import it eight times."""
 
 _barriers = {}
 
@@ -42,10 +40,8 @@ class Pods:
     """Up to eight processes, which are made once and take one piece of work after another."""
 
     def __init__(self):
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(PRELOADED)
-        barriers = {number: context.Barrier(number) for number in (2, 4, 8)}
-        self._pool = ProcessPoolExecutor(8, mp_context=context, initializer=_started, initargs=(barriers,))
+        barriers = {number: CHILDREN.Barrier(number) for number in (2, 4, 8)}
+        self._pool = ProcessPoolExecutor(8, mp_context=CHILDREN, initializer=_started, initargs=(barriers,))
 
     def close(self):
         """End the processes, also those that hang: a shutdown waits for them, and the end of the program too."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import runpy
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -11,22 +10,10 @@ from time import monotonic
 import psycopg
 from sqlalchemy import make_url
 
+from tests.db.children import CHILDREN
 from tests.db.operations.faults.phases import ASKS_AGAIN
 
 PATIENCE = 60
-
-# A child that is forked from a process with everything imported starts in milliseconds, and can be killed.
-CHILDREN = multiprocessing.get_context("forkserver")
-CHILDREN.set_forkserver_preload(
-    [
-        "alembic.command",
-        "alembic_ops",
-        "pgvector.sqlalchemy",
-        "psycopg",
-        "pytest",
-        "sqlalchemy.dialects.postgresql.psycopg",
-    ]
-)
 
 SCRIPT = """
 import logging, os, re, signal, sys, traceback
