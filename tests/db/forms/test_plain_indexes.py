@@ -6,6 +6,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, aliased, mapped_column
 
 from sqlalchemy_vecsearch import HNSW, embedding_column, explain, nearest
 from sqlalchemy_vecsearch.search.building import decided
+from tests.db.filling import indexed_afterwards
 
 QUERY = [0.5, 0.5, 0.5, 0.5]
 WANTED = 10
@@ -50,7 +51,8 @@ def notes(vecsearch_databases):
         connection.execute(text("SELECT setseed(0.5)"))
         Base.metadata.create_all(connection)
         connection.execute(text("INSERT INTO owner VALUES (1)"))
-        connection.execute(text(FILL))
+        with indexed_afterwards(connection, Note.__table__):
+            connection.execute(text(FILL))
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("VACUUM ANALYZE note"))
     yield engine
