@@ -17,6 +17,7 @@ from sqlalchemy_vecsearch.methods import HNSW, IVFFlat, Method
 from sqlalchemy_vecsearch.metrics import Metric, Storage, operator_class
 from sqlalchemy_vecsearch.names import fitted
 from sqlalchemy_vecsearch.provenance import Provenance, checked_source
+from sqlalchemy_vecsearch.representations import short_repr
 from sqlalchemy_vecsearch.storages import storage_type
 
 if TYPE_CHECKING:
@@ -275,7 +276,7 @@ def _validate_dimensions(dimensions: Any, storage: Storage) -> None:
     if whole and 1 <= int(dimensions) <= (limit or int(dimensions)):
         return
     raise DeclarationError(
-        f"An embedding can not have {dimensions!r} dimensions. "
+        f"An embedding can not have {short_repr(dimensions)} dimensions. "
         f"A {storage.value} column holds 1 to {limit or 1:,} of them. "
         "Write the length of the vectors that your model returns."
     )

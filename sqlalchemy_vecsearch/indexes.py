@@ -271,7 +271,7 @@ def _method_with(method: type[Method], given: Mapping[str, object]) -> Method:
             )
         if not _is_whole(value):
             raise DeclarationError(
-                f"{method.__name__}({name}={value!r}) is not a whole number. "
+                f"{method.__name__}({name}={shown(value)}) is not a whole number. "
                 f"pgvector takes {name} as an integer. "
                 f"Correct {name!r} in postgresql_with, or take it out for the server's default."
             )

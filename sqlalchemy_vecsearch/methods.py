@@ -8,6 +8,7 @@ from numbers import Integral
 from typing import Any, ClassVar, Final, TypeAlias
 
 from sqlalchemy_vecsearch.errors import DeclarationError
+from sqlalchemy_vecsearch.representations import short_repr
 
 __all__ = ["HNSW", "IVFFlat", "Method", "lists_for"]
 
@@ -99,13 +100,13 @@ def _in_range(owner: str, name: str, value: Any, low: int, high: int) -> int | N
         return None
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise DeclarationError(
-            f"{owner}({name}={value!r}) is not a whole number. "
+            f"{owner}({name}={short_repr(value)}) is not a whole number. "
             f"pgvector takes {name} as an integer from {low} to {high}. "
             f"Write {name}={low} or more, or leave it out for the server's default."
         )
     if not low <= int(value) <= high:
         raise DeclarationError(
-            f"{owner}({name}={value}) is out of range. "
+            f"{owner}({name}={short_repr(value, written=str)}) is out of range. "
             f"pgvector accepts {name} from {low} to {high}. "
             "Choose a value in that range, or leave it out for the server's default."
         )

@@ -24,6 +24,7 @@ from sqlalchemy import (
 )
 
 from sqlalchemy_vecsearch.errors import SettingsError, UnsupportedServerError
+from sqlalchemy_vecsearch.representations import short_repr
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, FromClause, Select
@@ -96,7 +97,7 @@ def require_setting(name: str, value: Any) -> None:  # Any: whatever the caller 
     if value is None or (isinstance(value, Integral) and value is not True and low <= int(value) <= high):
         return
     raise SettingsError(
-        f"{name}={value!r} is out of range. "
+        f"{name}={short_repr(value)} is out of range. "
         f"pgvector accepts {parameter} from {low} to {high:,}. "
         "Choose a whole number in that range, or leave it out."
     )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy_vecsearch.errors import SearchError
 from sqlalchemy_vecsearch.measuring.connections import in_sync, sync_connection, undoing
 from sqlalchemy_vecsearch.measuring.samples import answered, sample_of
 from sqlalchemy_vecsearch.methods import IVFFlat
+from sqlalchemy_vecsearch.search.building.checks import is_finite
 from sqlalchemy_vecsearch.search.building.column import searched_column
 from sqlalchemy_vecsearch.selects import shown
 from sqlalchemy_vecsearch.settings import MAXIMUM_EF_SEARCH
@@ -102,7 +102,7 @@ def tune(
         ```
     """
     executor = sync_connection(connection, "tune")
-    if not (isinstance(target, Real) and 0 < float(target) <= 1):
+    if not (is_finite(target) and 0 < target <= 1):
         raise SearchError(
             f"target={shown(target)} is no recall. "
             "A recall is the share of the true nearest rows that are found, above 0 and up to 1. "
@@ -120,7 +120,7 @@ def tune(
             counted = answered(executor, asked, report=progress, name=name, **{parameter: value})
             share = counted.found / counted.wanted
             points[value] = TuningPoint(value, share, counted.seconds, counted.missing)
-            return share >= target
+            return bool(share >= target)
 
         most = max(question.asked for question in asked.questions)
         low, high = min(most, MAXIMUM_EF_SEARCH), MAXIMUM_EF_SEARCH

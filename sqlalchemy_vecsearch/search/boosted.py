@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import DateTime, Float, Interval, cast, extract, func, literal
@@ -9,7 +10,7 @@ from sqlalchemy import DateTime, Float, Interval, cast, extract, func, literal
 from sqlalchemy_vecsearch.errors import SearchError
 from sqlalchemy_vecsearch.search.building.arithmetic import divided, plus, times
 from sqlalchemy_vecsearch.search.building.candidates import candidates_of
-from sqlalchemy_vecsearch.search.building.checks import require_count
+from sqlalchemy_vecsearch.search.building.checks import is_finite, require_count
 from sqlalchemy_vecsearch.search.building.deferred import DOUBLE, number
 from sqlalchemy_vecsearch.search.building.narrow_order import DESCENDING, Carried, in_its_order, in_order
 from sqlalchemy_vecsearch.search.building.request import search_of
@@ -17,9 +18,10 @@ from sqlalchemy_vecsearch.search.building.scan import checked_effort
 from sqlalchemy_vecsearch.search.building.subselects import column_of
 from sqlalchemy_vecsearch.search.building.typing import adds_scores
 from sqlalchemy_vecsearch.search.distance import similarity_of
+from sqlalchemy_vecsearch.selects import shown
 
 if TYPE_CHECKING:
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
     from sqlalchemy import ColumnElement
 
@@ -126,14 +128,20 @@ def recency(
         now: the time to count from; None takes the server's, at the start of the transaction.
 
     Raises:
-        SearchError: the half-life is not positive.
+        SearchError: the half-life is no positive span, or the weight no finite number.
     """
-    seconds = half_life.total_seconds()
+    seconds = half_life.total_seconds() if isinstance(half_life, timedelta) else 0
     if seconds <= 0:
         raise SearchError(
-            f"half_life={half_life!r} is not possible. "
+            f"half_life={shown(half_life)} is not possible. "
             "The boost of a row halves each time that this span goes by. "
             "Pass a positive one: timedelta(days=30)."
+        )
+    if not is_finite(weight):
+        raise SearchError(
+            f"weight={shown(weight)} can not be added to a similarity. "
+            "It is what a row of now is given, a finite number; a negative one takes away. "
+            "Choose such a number, weight=0.2 for example."
         )
     today = func.pg_catalog.now(type_=DateTime(timezone=True)) if now is None else literal(now)
     passed = today.op("OPERATOR(pg_catalog.-)", return_type=Interval())(column)

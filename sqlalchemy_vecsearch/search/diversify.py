@@ -12,8 +12,9 @@ from sqlalchemy.orm import QueryableAttribute
 
 from sqlalchemy_vecsearch.errors import SearchError
 from sqlalchemy_vecsearch.metrics import Metric, Storage
-from sqlalchemy_vecsearch.search.building.checks import require_count
+from sqlalchemy_vecsearch.search.building.checks import is_finite, require_count
 from sqlalchemy_vecsearch.search.building.column import searched_column
+from sqlalchemy_vecsearch.selects import shown
 from sqlalchemy_vecsearch.storages import storage_of
 from sqlalchemy_vecsearch.types.bit_values import checked_bits
 from sqlalchemy_vecsearch.types.dense_values import checked_dense
@@ -70,9 +71,9 @@ def diversify(
         ```
     """
     require_count("k", k, "how many rows to choose")
-    if not 0 <= relevance <= 1:
+    if not (is_finite(relevance) and 0 <= relevance <= 1):
         raise SearchError(
-            f"relevance={relevance!r} is out of range. "
+            f"relevance={shown(relevance)} is out of range. "
             "It weighs nearness to the query against difference from the rows chosen before, from 0 to 1. "
             "Choose a number in that range; 0.5 weighs them equally."
         )

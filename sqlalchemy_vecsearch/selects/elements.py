@@ -12,6 +12,8 @@ from sqlalchemy.orm import QueryableAttribute
 from sqlalchemy.sql.elements import Grouping, Label, _anonymous_label
 from sqlalchemy.sql.selectable import ScalarSelect, SelectBase, TableClause
 
+from sqlalchemy_vecsearch.representations import short_repr
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -32,7 +34,7 @@ def shown(value: Any) -> str:  # Any: whatever the caller passed
         return repr(value.name)
     if isinstance(value, ClauseElement | QueryableAttribute):
         return " ".join(str(value).split())
-    text = repr(value)
+    text = short_repr(value)
     return f"An object of the class {type(value).__name__!r}" if _ADDRESS.search(text) else text
 
 

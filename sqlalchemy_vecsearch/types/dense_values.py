@@ -12,11 +12,11 @@ from pgvector import HalfVector, Vector
 
 from sqlalchemy_vecsearch.errors import VectorValueError
 from sqlalchemy_vecsearch.metrics import Storage
+from sqlalchemy_vecsearch.representations import short_repr
 from sqlalchemy_vecsearch.types.faults import (
     axes_error,
     empty_error,
     length_error,
-    shortened,
     shown,
     subject,
     too_long_error,
@@ -88,7 +88,7 @@ def float32_of(value: object, column: str | None) -> Floats:
 def _from_sequence(value: Sequence[Any], column: str | None) -> Floats:
     try:
         return np.frombuffer(array("f", value), dtype=np.float32)
-    except (TypeError, OverflowError):
+    except (TypeError, OverflowError, ValueError):
         pass
     for position, element in enumerate(value):
         if isinstance(element, (list, tuple, np.ndarray)):
@@ -101,6 +101,8 @@ def _from_sequence(value: Sequence[Any], column: str | None) -> Floats:
             array("f", [element])
         except OverflowError:
             raise _too_large_error(element, position, column) from None
+        except ValueError:  # Decimal's signalling NaN
+            raise _not_finite_error(element, position, column) from None
         except TypeError:
             why = ": could not convert string to float" if isinstance(element, str) else ""
             raise VectorValueError(
@@ -133,8 +135,12 @@ def refuse_infinite(
     number = given[found] if isinstance(given, (list, tuple, array, np.ndarray)) else floats[found]
     if isfinite(number):
         raise _too_large_error(number, position, column)
-    raise VectorValueError(
-        f"{subject(column)} holds {floats[found]} at position {position}. "
+    raise _not_finite_error(floats[found], position, column)
+
+
+def _not_finite_error(number: Any, position: int, column: str | None) -> VectorValueError:  # of any class of numbers
+    return VectorValueError(
+        f"{subject(column)} holds {number} at position {position}. "
         "pgvector stores numbers that are finite in single precision, and nothing else. "
         "Find the input whose embedding came out this way, and leave its vector out."
     )
@@ -142,7 +148,7 @@ def refuse_infinite(
 
 def _too_large_error(number: Any, position: int, column: str | None) -> VectorValueError:  # of any class of numbers
     return VectorValueError(
-        f"{subject(column)} holds {shortened(str(number))} at position {position}, which is too large. "
+        f"{subject(column)} holds {short_repr(number, 40, written=str)} at position {position}, which is too large. "
         "pgvector stores single precision, which ends at 3.4028235e+38. "
         "Normalise the vector, or find the input whose embedding came out this way."
     )

@@ -6,7 +6,7 @@ from operator import index
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy_vecsearch.errors import DeclarationError
-from sqlalchemy_vecsearch.types.faults import shortened
+from sqlalchemy_vecsearch.representations import short_repr
 
 if TYPE_CHECKING:
     from sqlalchemy_vecsearch.metrics import Storage
@@ -31,7 +31,7 @@ def checked_dimensions(value: Any, storage: Storage) -> int | None:  # whatever 
         return found
     name = storage.value.upper()
     raise DeclarationError(
-        f"{name}({shortened(repr(value))}) is not a type. "
+        f"{name}({short_repr(value, 40)}) is not a type. "
         f"A {storage.value} column has 1 to {limit} dimensions, given as a whole number. "
         f"Write the length of the vectors that your model gives, such as {name}(384)."
     )

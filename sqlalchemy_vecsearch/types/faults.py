@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from sqlalchemy_vecsearch.errors import DimensionError, VectorValueError
+from sqlalchemy_vecsearch.representations import short_repr
 
-__all__ = ["axes_error", "empty_error", "length_error", "shortened", "shown", "subject", "too_long_error"]
+__all__ = ["axes_error", "empty_error", "length_error", "shown", "subject", "too_long_error"]
 
 
 def length_error(actual: int, expected: int, column: str | None) -> DimensionError:
@@ -52,11 +53,4 @@ def subject(column: str | None, noun: str = "vector") -> str:
 
 def shown(value: object) -> str:
     """Return the class and the start of a value."""
-    return f"the {type(value).__name__} {shortened(repr(value))}"
-
-
-def shortened(text: str) -> str:
-    """Return at most 40 characters of a text."""
-    if len(text) > 40:  # noqa: PLR2004  # enough to recognise the value in a log line
-        return text[:37] + "..."
-    return text
+    return f"the {type(value).__name__} {short_repr(value, 40)}"

@@ -101,7 +101,8 @@ class MinedDatabase:
     Each statement that names something of pg_catalog is prepared once more, in a savepoint and under a path with
     `public` first, just before it is run: so a statement that is sent under a safer path is held to its qualifications,
     too. `stepped` are those that could not be, with the reason. Within `each_taken_away` they are also prepared without
-    one of their qualifications, for each name in them; `safe_without` are those that could be, as (name, statement).
+    one of their qualifications, for each name in them; `safe_without` are those that could be, as (name, statement,
+    what of it stands up to the name).
     """
 
     def __init__(self, engine):
@@ -114,7 +115,7 @@ class MinedDatabase:
 
     @property
     def safe_without(self):
-        return {(_name(place), sql) for sql, places in self._safe.items() for place in places}
+        return {(_name(place), sql, sql[: place.end()]) for sql, places in self._safe.items() for place in places}
 
     def lay(self):
         """Lay the mines; all connections of the engine are new afterwards."""

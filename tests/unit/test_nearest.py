@@ -1,4 +1,6 @@
 import re
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, aliased, joinedload, mapped_
 from sqlalchemy_vecsearch import (
     HNSW,
     VECTOR,
+    DeclarationError,
     DimensionError,
     IVFFlat,
     MetricError,
@@ -601,9 +604,24 @@ def test_an_impossible_k_is_refused(k):
     )
 
 
-def test_an_impossible_threshold_is_refused():
-    assert refused(SearchError, Document, Document.embedding, QUERY, within=float("nan")) == (
-        "within=nan is no distance. It is the largest distance to return, a finite number. "
+@pytest.mark.parametrize(
+    ("within", "shown"),
+    [
+        (float("nan"), "nan"),
+        (Decimal("sNaN"), "Decimal('sNaN')"),
+        (Decimal("1e400"), "Decimal('1E+400')"),
+        (Fraction(10**400), "Fraction(1" + "0" * 187 + "..."),
+        (Fraction(10**5000), "<Fraction that can not be written>"),
+        (10**400, "1" + "0" * 196 + "..."),
+        (10**5000, "<int that can not be written>"),
+        ("0.5", "'0.5'"),
+        (0.5j, "0.5j"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
+)
+def test_an_impossible_threshold_is_refused(within, shown):
+    assert refused(SearchError, Document, Document.embedding, QUERY, within=within) == (
+        f"within={shown} is no distance. It is the largest distance to return, a finite number. "
         "Choose one, or leave it out to return the k nearest rows whatever their distance."
     )
 
@@ -621,6 +639,22 @@ def test_a_setting_out_of_range_is_refused(name, value, range_):
     assert refused(SettingsError, Document, Document.embedding, QUERY, **{name: value}) == (
         f"{name}={value} is out of range. pgvector accepts {range_}. Choose a whole number in that range, or leave it out."
     )
+
+
+def test_a_number_that_python_does_not_write_out_is_refused_as_well():
+    """``str`` of more than 4,300 digits is an error of Python's, which hid the one that says what to do."""
+    assert "ef_search=<int that can not be written> is out of range" in refused(
+        SettingsError, Document, Document.embedding, QUERY, ef_search=10**5000
+    )
+    assert "k=<int that can not be written> is not possible" in refused(
+        SearchError, Document, Document.embedding, QUERY, k=10**5000
+    )
+    with pytest.raises(DeclarationError, match=r"^HNSW\(m=<int that can not be written>\) is out of range\."):
+        HNSW(m=10**5000)
+    with pytest.raises(
+        DeclarationError, match=r"^An embedding can not have <int that can not be written> dimensions\."
+    ):
+        embedding_column(10**5000, metric="l2")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from typing import Any, Final
 from sqlalchemy_vecsearch.errors import SearchError
 from sqlalchemy_vecsearch.selects import shown
 
-__all__ = ["MOST_ROWS", "require_count", "require_distance"]
+__all__ = ["MOST_ROWS", "is_finite", "require_count", "require_distance"]
 
 MOST_ROWS: Final = 1_000_000_000
 """The most rows that a number may ask for: LIMIT is a bigint, and candidates are products of two such numbers."""
@@ -37,10 +37,20 @@ def require_distance(within: Any) -> None:  # Any: whatever the caller passed
     Raises:
         SearchError: it is infinite, NaN or no number.
     """
-    if within is None or (isinstance(within, Real | Decimal) and isfinite(within)):
+    if within is None or is_finite(within):
         return
     raise SearchError(
         f"within={shown(within)} is no distance. "
         "It is the largest distance to return, a finite number. "
         "Choose one, or leave it out to return the k nearest rows whatever their distance."
     )
+
+
+def is_finite(value: Any) -> bool:  # Any: as above
+    """Tell whether a value is a number that a double can hold and that is finite."""
+    if not isinstance(value, Real | Decimal):
+        return False
+    try:
+        return isfinite(value)
+    except (OverflowError, ValueError):  # more than a double holds; a signalling NaN
+        return False

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
-from math import isfinite
-from numbers import Real
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,6 +11,7 @@ from sqlalchemy import cast, func, literal
 
 from sqlalchemy_vecsearch.errors import SearchError
 from sqlalchemy_vecsearch.search.building.arithmetic import divided, minus, plus, times
+from sqlalchemy_vecsearch.search.building.checks import is_finite
 from sqlalchemy_vecsearch.search.building.deferred import DOUBLE
 from sqlalchemy_vecsearch.selects import shown
 
@@ -146,17 +144,10 @@ def _require_names(weights: Any) -> None:  # Any: whatever the caller passed
 
 
 def _require_weight(name: str, value: Any) -> None:  # Any: as above
-    if not isinstance(value, bool) and isinstance(value, Real | Decimal) and _is_finite(value) and float(value) >= 0:
+    if not isinstance(value, bool) and is_finite(value) and float(value) >= 0:
         return
     raise SearchError(
         f"{name}={shown(value)} can not weigh a leg. "
         "Scores are added, larger being better, so a weight is a finite number of 0 or more. "
         "Choose such a number; leave a leg out to ignore it."
     )
-
-
-def _is_finite(value: Real | Decimal) -> bool:
-    try:
-        return isfinite(value)
-    except (OverflowError, ValueError):  # more than a double holds; a signalling NaN
-        return False

@@ -77,5 +77,5 @@ def test_no_statement_steps_on_a_mine_and_each_qualification_that_is_taken_away_
     with mines.each_taken_away():
         next(steps, None)
     assert mines.stepped == {}
-    assert {name for name, sql in mines.safe_without if not SETS_ITS_PATH.match(sql)} == set()
+    assert {name for name, sql, _ in mines.safe_without if not SETS_ITS_PATH.match(sql)} == set()
     assert len(mines.names) >= 20

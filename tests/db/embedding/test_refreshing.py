@@ -594,13 +594,13 @@ def test_only_who_waits_in_this_database_holds_a_worker_back(tables, fill, datab
     """A second writer of a row waits for a transaction, which names no database; and one of another database counts not."""
     fill(1)
     url = tables.url.set(database=database or tables.url.database)
-    update_row = text("UPDATE document SET title = title" if database is None else "SELECT pg_advisory_xact_lock(1788)")
+    take_lock = text("UPDATE document SET title = title" if database is None else "SELECT pg_advisory_xact_lock(1788)")
     waiting = text("SELECT count(*) > 0 FROM pg_locks WHERE pid = :pid AND NOT granted")
     other = create_engine(url)
     with other.connect() as holder, other.connect() as waiter, ThreadPoolExecutor(1) as pool:
-        holder.execute(update_row)
+        holder.execute(take_lock)
         pid = waiter.scalar(text("SELECT pg_backend_pid()"))
-        queued = pool.submit(waiter.execute, update_row)
+        queued = pool.submit(waiter.execute, take_lock)
         with tables.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             while not connection.scalar(waiting, {"pid": pid}) and not queued.done():
                 pass

@@ -85,11 +85,14 @@ def test_tuning_an_ivfflat_index_finds_probes(session):
     assert found.ef_search is None
 
 
-def test_a_target_that_is_no_recall_is_refused(session):
+@pytest.mark.parametrize(
+    ("target", "shown"), [(95, "95"), (10**400, "1" + "0" * 196 + "..."), (float("nan"), "nan"), ("0.9", "'0.9'")]
+)
+def test_a_target_that_is_no_recall_is_refused(session, target, shown):
     with pytest.raises(SearchError) as caught:
-        tune(session, Item.graph, target=95)
+        tune(session, Item.graph, target=target)
     assert str(caught.value) == (
-        "target=95 is no recall. A recall is the share of the true nearest rows that are found, above 0 and up to 1. "
+        f"target={shown} is no recall. A recall is the share of the true nearest rows that are found, above 0 and up to 1. "
         "Pass a number such as 0.95."
     )
 

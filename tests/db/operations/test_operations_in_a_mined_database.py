@@ -29,6 +29,14 @@ NEVER_RUN = {"max", "min", ">"}
 """What the planner leaves out: of the query that asks whether anything is tied to a column, and of the size of a column
 where an index is on an expression."""
 
+OF_A_SCHEMA = "ELSE n.nspname OPERATOR(pg_catalog.=)"
+"""Where it leaves out what asks for a schema of the table, since none is given: the parameter before it is NULL."""
+
+
+def safe_without(mines):
+    """Return the names that statements were prepared without, but where the planner leaves them out."""
+    return {name for name, _, until in mines.safe_without if not until.rstrip().endswith(OF_A_SCHEMA)} - NEVER_RUN
+
 
 @pytest.fixture(scope="module")
 def database(vecsearch_databases):
@@ -122,7 +130,7 @@ def test_no_statement_of_a_swap_with_all_that_it_carries_steps_on_a_mine_but_wit
         swap(mines.engine, published=True)
     assert mines.stepped == {}
     assert len(mines.names) >= 30
-    assert {name for name, _ in mines.safe_without} <= NEVER_RUN
+    assert safe_without(mines) == set()
 
 
 @pytest.mark.parametrize("every_place", EVERY_PLACE)
@@ -131,7 +139,7 @@ def test_no_statement_of_a_job_steps_on_a_mine_but_without_a_qualification(mines
         do_job(safe, mines.engine, STEPS)
     assert mines.stepped == {}
     assert len(mines.names) >= 30
-    assert {name for name, _ in mines.safe_without} <= NEVER_RUN
+    assert safe_without(mines) == set()
 
 
 @pytest.mark.parametrize(
@@ -147,4 +155,4 @@ def test_no_statement_of_a_job_steps_on_a_mine_but_without_a_qualification(mines
 def test_each_qualification_of_an_operation_that_is_taken_away_is_found(mines, safe, operation):
     with mines.each_taken_away():
         lay_out(safe, mines.engine, operation)
-    assert {name for name, _ in mines.safe_without} <= NEVER_RUN
+    assert safe_without(mines) == set()

@@ -1,4 +1,5 @@
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 from form_models import OTHER, QUERY, Document, cache_key, expected, sql
@@ -37,14 +38,29 @@ def test_recency_can_count_from_another_time():
     assert "now()" not in text
 
 
-def test_a_half_life_is_positive():
+@pytest.mark.parametrize(
+    ("half_life", "shown"),
+    [
+        (timedelta(0), "datetime.timedelta(0)"),
+        (timedelta(-1), "datetime.timedelta(days=-1)"),
+        (30, "30"),
+        (None, "None"),
+    ],
+)
+def test_a_half_life_is_a_positive_span(half_life, shown):
     with pytest.raises(SearchError) as raised:
-        recency(NEWS.c.at, half_life=timedelta(0))
+        recency(NEWS.c.at, half_life=half_life)
     assert str(raised.value) == (
-        "half_life=datetime.timedelta(0) is not possible. "
+        f"half_life={shown} is not possible. "
         "The boost of a row halves each time that this span goes by. "
         "Pass a positive one: timedelta(days=30)."
     )
+
+
+@pytest.mark.parametrize("weight", [float("nan"), float("inf"), 10**400, Decimal("sNaN"), Decimal("1e400"), "1", None])
+def test_the_weight_of_recency_is_a_finite_number(weight):
+    with pytest.raises(SearchError, match=r"^weight=.* can not be added to a similarity\. It is what a row of now is"):
+        recency(NEWS.c.at, half_life=timedelta(days=2), weight=weight)
 
 
 def test_a_pool_is_one_row_or_more():

@@ -1,3 +1,4 @@
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -103,7 +104,7 @@ def test_a_zero_vector_is_like_nothing():
     assert sorted(ids(diversify(rows, 5))) == [1, 2, 3, 4, 5]
 
 
-@pytest.mark.parametrize("relevance", [-0.1, 1.1, float("nan")])
+@pytest.mark.parametrize("relevance", [-0.1, 1.1, float("nan"), "0.5", None, Decimal("sNaN")])
 def test_relevance_lies_between_0_and_1(relevance):
     with pytest.raises(SearchError) as raised:
         diversify(hits(), 2, relevance=relevance)

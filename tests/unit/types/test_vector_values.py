@@ -80,6 +80,7 @@ def test_a_number_that_is_not_finite_is_refused_with_its_position(bad, make, sto
         ([0.0, 1e39, 1.0], "1e+39"),
         ((0, -(10**40), 1), "-1" + "0" * 35 + "..."),
         ([0, 10**400], "1" + "0" * 36 + "..."),
+        ([0, 10**5000], "<int that can not be written>"),
         ([0, Decimal("1e50")], "1E+50"),
         (array("d", [0, 1e39]), "1e+39"),
         (np.array([0, 1e39]), "1e+39"),
@@ -104,6 +105,18 @@ def test_infinity_is_named_as_such_though_it_is_large():
         checked_vector([1.0, float("inf")])
     assert str(caught.value) == (
         "The vector holds inf at position 1. "
+        "pgvector stores numbers that are finite in single precision, and nothing else. "
+        "Find the input whose embedding came out this way, and leave its vector out."
+    )
+
+
+@pytest.mark.parametrize("storage", ["vector", "halfvec", "sparsevec"])
+@pytest.mark.parametrize("make", [list, tuple, lambda row: np.array(row, dtype=object)])
+def test_a_signalling_nan_is_refused_as_any_other(storage, make):
+    with pytest.raises(VectorValueError) as caught:
+        checked_vector(make([Decimal(1), Decimal("sNaN")]), storage, column="embedding")
+    assert str(caught.value) == (
+        "The vector for 'embedding' holds sNaN at position 1. "
         "pgvector stores numbers that are finite in single precision, and nothing else. "
         "Find the input whose embedding came out this way, and leave its vector out."
     )
