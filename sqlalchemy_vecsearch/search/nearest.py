@@ -72,8 +72,9 @@ def nearest(
             100, or 200 under a filter; more for a larger ``k``, and up to 400 in a large table.
         probes: lists of an IVFFlat scan, 1 to 32768. None takes what the session has, and at least
             six tenths of them, eight with a filter.
-        max_scan_tuples: rows an iterative HNSW scan visits at the most. None visits as many as it takes, within 64
-            times work_mem.
+        max_scan_tuples: rows an iterative HNSW scan visits at the most. None visits what the share that passed makes
+            likely, and a thirtieth of the table at the most, before every row is read; and as many as it takes, within
+            64 times work_mem, where ``max_exact_rows`` does not allow that, or with ``strategy=ITERATIVE``.
         max_exact_rows: the largest table, by ``pg_class.reltuples``, of which every row may be read where the index
             yields too few. On a larger one there are then fewer rows than ``k``, or worse ones. None reads any table.
         strict: True keeps iterative scans in strict order: cheaper for partitioned tables and cursors, at a lower

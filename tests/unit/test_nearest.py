@@ -121,6 +121,17 @@ ROWS = (
 )
 
 
+def visited(looked_at, wanted):
+    """Return how many rows a scan visits at the most that goes on for so many, after a look at so many candidates."""
+    candidates = f"(CAST({looked_at} AS FLOAT(53)) OPERATOR(pg_catalog.*) CAST({wanted} AS FLOAT(53)))"
+    likely = (
+        f"({candidates} OPERATOR(pg_catalog.*) CAST(10 AS FLOAT(53))) OPERATOR(pg_catalog./) "
+        "greatest(CAST(pg_catalog.count(*) AS FLOAT(53)), CAST(1 AS DOUBLE PRECISION))"
+    )
+    part = f"CAST(coalesce({ROWS}, CAST(1000000 AS REAL)) AS FLOAT(53)) OPERATOR(pg_catalog./) CAST(30 AS FLOAT(53))"
+    return f"(SELECT CAST(greatest(least({likely}, {part}), CAST(1 AS DOUBLE PRECISION)) AS INTEGER) AS greatest_1 FROM first_1)"
+
+
 def ef_search_of(statement):
     """Return to what each scan raises hnsw.ef_search at the least."""
     return [
@@ -161,7 +172,7 @@ def test_the_settings_of_each_scan_stand_in_its_own_level():
     assert scan == (
         f"(SELECT pg_catalog.concat({RAISED.format(ef_search, ef_search, 400)}, "
         "pg_catalog.set_config('hnsw.iterative_scan', 'relaxed_order', true), "
-        "pg_catalog.set_config('hnsw.max_scan_tuples', '2147483647', true), "
+        f"pg_catalog.set_config('hnsw.max_scan_tuples', CAST({visited(by_rows(100, ROWS), 50)} AS TEXT), true), "
         "pg_catalog.set_config('hnsw.scan_mem_multiplier', '64', true)) AS concat_2 FROM (VALUES (1)) AS given(one) "
         "WHERE (SELECT way_1.taken FROM way_1) = 'scan')"
     )
@@ -267,9 +278,9 @@ def test_a_join_is_kept_on_both_levels_and_every_row_is_found_by_all_its_keys():
         "WHERE document.id = candidates_1.key_0 AND author.id = candidates_1.key_1 ORDER BY distance, key_0 LIMIT 13) "
         f"SELECT document.id, author.name, sorted_1.distance AS distance FROM {join}, sorted_1 "
         "WHERE document.id = sorted_1.key_0 AND author.id = sorted_1.key_1 "
-        "ORDER BY sorted_1.distance, sorted_1.key_0 LIMIT 10 OFFSET %(param_11)s::INTEGER"
+        "ORDER BY sorted_1.distance, sorted_1.key_0 LIMIT 10 OFFSET %(param_13)s::INTEGER"
     )
-    assert (limits(statement), parameters(statement)["param_11"]) == ([26, 26, 26, 13, 10], 3)
+    assert (limits(statement), parameters(statement)["param_13"]) == ([26, 26, 26, 13, 10], 3)
 
 
 def test_what_an_outer_join_can_make_null_is_matched_as_null():

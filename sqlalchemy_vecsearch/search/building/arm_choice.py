@@ -11,7 +11,7 @@ from sqlalchemy import Float, Integer, and_, case, cast, func, literal_column, s
 from sqlalchemy_vecsearch.search.building.arithmetic import divided, times
 from sqlalchemy_vecsearch.search.building.decided import EXACT, FIRST, SCAN, small_table
 from sqlalchemy_vecsearch.search.building.plain_indexes import columns_compared, lead_plain_indexes
-from sqlalchemy_vecsearch.search.building.scan import ef_search_of, may_be_hnsw
+from sqlalchemy_vecsearch.search.building.scan import UNBOUNDED_SCAN, ef_search_of, may_be_hnsw
 from sqlalchemy_vecsearch.search.building.subselects import count_rows, inline, materialized
 from sqlalchemy_vecsearch.search.building.table_statistics import (
     index_scans,
@@ -21,6 +21,7 @@ from sqlalchemy_vecsearch.search.building.table_statistics import (
     known_rows,
     or_unknown,
     rows_of,
+    rows_of_largest_partition,
 )
 from sqlalchemy_vecsearch.settings import constant, current_setting
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from sqlalchemy_vecsearch.search.building.deferred import Numbers
     from sqlalchemy_vecsearch.search.building.request import Search
     from sqlalchemy_vecsearch.selects import Statement
+    from sqlalchemy_vecsearch.settings import Amount
 
 __all__ = ["ArmChoice"]
 
@@ -40,6 +42,8 @@ not known, and a scan for rows that are not there visits the whole graph, at 40 
 
 _LEAST_PART: Final = literal_column("CAST(30 AS DOUBLE PRECISION)", Float(53))
 """One in so many rows at the most may pass for all of them to be read by a plain index."""
+
+_ONE: Final = literal_column("CAST(1 AS DOUBLE PRECISION)", Float(53))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +113,32 @@ class ArmChoice:
         else:
             choices.append((answered, constant(SCAN)))
         return select(case(*choices, else_=last).label("taken")).select_from(source)
+
+    def most_visited(self, first: CTE, before: CTE | None) -> Amount:
+        """Return how many rows a scan that goes on visits at the most, which it looks up when it begins.
+
+        The few rows that passed may be all there are, near the query and nowhere else, such as the chunks of one
+        document: a scan for more would visit the whole graph, at 30 to 75 times the cost of the exact way.
+        """
+        if self.shape.visits:
+            return self.numbers["max_scan_tuples"]
+        if not may_be_hnsw(self.search.searched):
+            return UNBOUNDED_SCAN
+        passed, source = self._passed(first, before)
+        worth = self._worth_visiting(passed, before)
+        if affordable := self.affordable():
+            worth = case((and_(*affordable), worth), else_=literal_column(UNBOUNDED_SCAN, Integer))
+        return select(worth).select_from(source).scalar_subquery()
+
+    def _worth_visiting(self, passed: ColumnElement[int], before: CTE | None) -> ColumnElement[int]:
+        """Return how many rows to visit before every row is read: what the share that passed makes likely."""
+        candidates = times(cast(self.ef_search(before), Float(53)), self.numbers.double("scan"))
+        passing = func.greatest(cast(passed, Float(53)), _ONE, type_=Float(53))
+        likely = divided(times(candidates, self.numbers.double("tuples")), passing)
+        # each partition has a graph of its own, and the bound is that of each scan
+        rows = rows_of_largest_partition(self.search.table) if self._is_partitioned else self._rows(before)
+        part = divided(cast(rows, Float(53)), self.numbers.double("part"))
+        return cast(func.greatest(func.least(likely, part, type_=Float(53)), _ONE, type_=Float(53)), Integer)
 
     def _led_by_plain_indexes(self) -> tuple[str, ...]:
         """Return the columns whose plain indexes may lead to the rows sooner than a scan that goes on."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+from sqlalchemy_vecsearch.methods import HNSW
 from sqlalchemy_vecsearch.search.building.checks import MOST_ROWS
 from sqlalchemy_vecsearch.search.building.column import SearchedColumn
 from sqlalchemy_vecsearch.search.building.counts import counts_of
@@ -25,10 +26,20 @@ EXACT: Final = "exact"
 ALL: Final = "all"
 LISTS: Final = "lists"
 
-_READ_FOR_VISITED: Final = 60
-"""Rows that the exact way passes over in the time in which an iterative scan visits one: 30 in a table of 100,000 rows
-x 384, 80 in one of 45,000 docstrings x 256, 70 in one of a million rows. With 24 a filter of 1% took 38 ms by the scan
-where the exact way takes 10."""
+_READ_FOR_VISITED: Final = 120
+"""Rows that the exact way passes over in the time in which an iterative scan visits one: 80 in a table of 60,000
+docstrings x 256 and 145 in one of a million rows, both in memory; the exact way also finds all. With 60 a package of
+8.7% of 60,000 took 10.7 ms at a recall of 0.976, with 120 10.3 at 0.973; one of 1.9% 12.3 at 0.995, and 11.3 at
+0.999."""
+
+_TUPLES_OF_CANDIDATE: Final = 10
+"""Rows that hnsw.max_scan_tuples allows for each candidate that a scan is likely to need, in a graph of ``m = 16``:
+such a scan compares 5 to 10 of 60,000 docstrings for each candidate, and one of ``m = 32`` 12 to 25 of a million."""
+
+_PART_VISITED: Final = 30
+"""One in so many rows of a table at the most is visited by a scan that goes on: to compare 2,000 of 60,000 docstrings
+takes as long as to read them all. A twentieth and a fortieth had the same recall and time, but where the few rows that
+pass are near the query: with a twentieth 22 ms, with a thirtieth 12 to 17, where the exact way takes 7 to 9."""
 
 _READ_BY_PLAIN_INDEX: Final = 24
 """Rows that a plain index leads to in the time in which an iterative scan visits one: 6 in a table of 60,000 rows x
@@ -139,6 +150,8 @@ def _numbers(searched: SearchedColumn, effort: Effort, counts: Counts, way: str,
         "first": counts.first,
         "enough": counts.enough,
         "scan": counts.rows_of_scan(way),
+        "tuples": _TUPLES_OF_CANDIDATE * _links(searched) // HNSW.defaults["m"],
+        "part": _PART_VISITED,
         "likely": counts.scan * counts.ef_search * _READ_FOR_VISITED,
         "few": counts.scan * _READ_BY_PLAIN_INDEX,
         "small": min(small_table(searched), effort.max_exact_rows or MOST_ROWS),
@@ -149,6 +162,12 @@ def _numbers(searched: SearchedColumn, effort: Effort, counts: Counts, way: str,
         "max_scan_tuples": tuples_of(effort),
         "max_exact_rows": effort.max_exact_rows or 0,
     }
+
+
+def _links(searched: SearchedColumn) -> int:
+    """Return the ``m`` of the index: what is declared, else the server's default. Pure."""
+    method = None if searched.index is None else searched.index.method
+    return (method.m if isinstance(method, HNSW) else None) or HNSW.defaults["m"]
 
 
 def small_table(searched: SearchedColumn) -> int:

@@ -53,6 +53,7 @@ __all__ = [
     "may_be_read_whole",
     "or_unknown",
     "rows_of",
+    "rows_of_largest_partition",
 ]
 
 Conditions: TypeAlias = "tuple[ColumnElement[bool], ...]"
@@ -103,16 +104,25 @@ def rows_of(searched: Any) -> ColumnElement[float]:
 def known_rows(searched: Any) -> ColumnElement[float]:
     """Return how many rows the table and its partitions have by ``pg_class.reltuples``; NULL where it is unknown."""
     known = _CLASS.c.reltuples
-    if not is_partitioned(searched):
-        of_table = select(known).select_from(_CLASS)
-        found = of_table.where(_CLASS.c.oid == _oid(searched), _CLASS.c.reltuples > _NONE)
-    else:
-        tree = func.pg_catalog.pg_partition_tree(_oid(searched)).table_valued("relid", "isleaf", name="p")
-        of_leaves = select(func.pg_catalog.sum(known, type_=Float(53))).select_from(
-            tree.join(_CLASS, and_(_CLASS.c.oid == cast(tree.c.relid, OID), _CLASS.c.reltuples > _NONE))
-        )
-        found = of_leaves.where(tree.c.isleaf)
+    if is_partitioned(searched):
+        return _of_leaves(searched, func.pg_catalog.sum(known, type_=Float(53)))
+    of_table = select(known).select_from(_CLASS)
+    found = of_table.where(_CLASS.c.oid == _oid(searched), _CLASS.c.reltuples > _NONE)
     scalar: ColumnElement[float] = found.scalar_subquery()
+    return scalar
+
+
+@lru_cache(maxsize=512)
+def rows_of_largest_partition(searched: Any) -> ColumnElement[float]:
+    """Return how many rows the largest partition of a partitioned table has; a million where it is unknown."""
+    return or_unknown(_of_leaves(searched, func.pg_catalog.max(_CLASS.c.reltuples, type_=Float(24))))
+
+
+def _of_leaves(searched: Any, number: ColumnElement[float]) -> ColumnElement[float]:
+    """Return a number that is made of those of the partitions that hold the rows."""
+    tree = func.pg_catalog.pg_partition_tree(_oid(searched)).table_valued("relid", "isleaf", name="p")
+    leaves = tree.join(_CLASS, and_(_CLASS.c.oid == cast(tree.c.relid, OID), _CLASS.c.reltuples > _NONE))
+    scalar: ColumnElement[float] = select(number).select_from(leaves).where(tree.c.isleaf).scalar_subquery()
     return scalar
 
 

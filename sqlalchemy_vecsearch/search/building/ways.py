@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from sqlalchemy_vecsearch.search.building.request import Search
     from sqlalchemy_vecsearch.search.building.subselects import Selected
     from sqlalchemy_vecsearch.selects import Statement
-    from sqlalchemy_vecsearch.settings import CarriedSettings
+    from sqlalchemy_vecsearch.settings import Amount, CarriedSettings
 
 __all__ = ["Ways"]
 
@@ -92,7 +92,8 @@ class Ways:
         before = self.choice.before()
         first = self._first(before)
         way = materialized(self.choice.arm_after(first, before), "way")
-        settings = self._scan_settings(optional=self.shape.bounded)  # the way is not this one without such scans
+        most = self.choice.most_visited(first, before)
+        settings = self._scan_settings(most, optional=self.shape.bounded)  # the way is not this one without such scans
         scan = materialized(
             self._scanned(settings.clause_if(_taken(way) == constant(SCAN)), self.numbers["scan"]), SCAN
         )
@@ -126,8 +127,9 @@ class Ways:
 
     def scan_then_exact(self) -> tuple[CompoundSelect[Any], tuple[CTE, ...]]:
         """Return the iterative scan, and every row where it comes short."""
+        most = self.numbers["max_scan_tuples"] if self.shape.visits else UNBOUNDED_SCAN
         scan = materialized(
-            self._scanned(self._clause(self._scan_settings(optional=False)), self.numbers["scan"]), SCAN
+            self._scanned(self._clause(self._scan_settings(most, optional=False)), self.numbers["scan"]), SCAN
         )
         return self._or_exact(scan, SCAN, "scan")
 
@@ -168,11 +170,11 @@ class Ways:
         # planned for the values of the filter each time: of how many rows pass a generic plan knows nothing
         return materialized(self._scanned(clause, self.numbers.bound("first")), FIRST)
 
-    def _scan_settings(self, *, optional: bool) -> CarriedSettings:
+    def _scan_settings(self, most: Amount, *, optional: bool) -> CarriedSettings:
         reach = Reach(
             ef_search=self.numbers["ef_search_on"],
             probes=self.numbers["probes_to_scan"],
-            max_scan_tuples=self.numbers["max_scan_tuples"] if self.shape.visits else UNBOUNDED_SCAN,
+            max_scan_tuples=most,
         )
         return scan_settings(self.search.searched, self.shape.given, reach, optional=optional)
 

@@ -64,6 +64,7 @@ def notes(vecsearch_databases):
 def connection(notes, monkeypatch):
     """Give a connection whose planner takes the vector index wherever there is an ORDER BY for it."""
     monkeypatch.setattr(decided, "_READ_FOR_VISITED", 1)
+    monkeypatch.setattr(decided, "_PART_VISITED", 1)
     decided.decided.cache_clear()
     with notes.connect() as connection:
         connection.execute(text("SET LOCAL enable_sort = off"))

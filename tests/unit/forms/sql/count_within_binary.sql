@@ -6,9 +6,9 @@ FROM document
 WHERE {settings LEFT OUTER JOIN before_1 ON true} ORDER BY CAST(binary_quantize(document.bits) AS BIT(3)) <~> binary_quantize(CAST(%(param_1)s::VECTOR(3) AS VECTOR(3)))
 LIMIT 800),
 way_1 AS MATERIALIZED
-(SELECT CASE WHEN (seen_1.passed >= 800 AND {scans of its vector indexes} = before_1.scans) THEN 'exact' WHEN (seen_1.passed >= 720) THEN 'first' WHEN ({scans of its vector indexes} = before_1.scans) THEN 'first' WHEN (pg_catalog.current_setting('hnsw.iterative_scan', true) IS NOT NULL AND seen_1.passed >= 2 AND (CAST(seen_1.passed AS FLOAT(53)) OPERATOR(pg_catalog.*) coalesce(before_1.rows, CAST(1000000 AS REAL))) >= CAST(38400000 AS FLOAT(53))) THEN 'scan' ELSE 'exact' END AS taken
+(SELECT CASE WHEN (seen_2.passed >= 800 AND {scans of its vector indexes} = before_1.scans) THEN 'exact' WHEN (seen_2.passed >= 720) THEN 'first' WHEN ({scans of its vector indexes} = before_1.scans) THEN 'first' WHEN (pg_catalog.current_setting('hnsw.iterative_scan', true) IS NOT NULL AND seen_2.passed >= 2 AND (CAST(seen_2.passed AS FLOAT(53)) OPERATOR(pg_catalog.*) coalesce(before_1.rows, CAST(1000000 AS REAL))) >= CAST(76800000 AS FLOAT(53))) THEN 'scan' ELSE 'exact' END AS taken
 FROM (SELECT pg_catalog.count(*) AS passed
-FROM first_1) AS seen_1 LEFT OUTER JOIN before_1 ON true),
+FROM first_1) AS seen_2 LEFT OUTER JOIN before_1 ON true),
 scan_1 AS MATERIALIZED
 (SELECT document.id AS key_0, document.bits <=> %(param_1)s::VECTOR(3) AS distance
 FROM document

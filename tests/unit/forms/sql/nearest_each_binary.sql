@@ -8,7 +8,7 @@ FROM document
 WHERE {settings LEFT OUTER JOIN before_1 ON true WHERE given_1.vector IS NOT NULL} ORDER BY CAST(binary_quantize(document.bits) AS BIT(3)) <~> binary_quantize(CAST(given_1.vector AS VECTOR(3)))
 LIMIT 800),
 way_1 AS MATERIALIZED
-(SELECT CASE WHEN (seen_1.passed >= 800 AND {scans of its vector indexes} = before_1.scans) THEN 'exact' WHEN (seen_1.passed >= 720) THEN 'first' WHEN ({scans of its vector indexes} = before_1.scans) THEN 'first' WHEN (pg_catalog.current_setting('hnsw.iterative_scan', true) IS NOT NULL AND seen_1.passed >= 2 AND (CAST(seen_1.passed AS FLOAT(53)) OPERATOR(pg_catalog.*) coalesce(before_1.rows, CAST(1000000 AS REAL))) >= CAST(38400000 AS FLOAT(53))) THEN 'scan' ELSE 'exact' END AS taken
+(SELECT CASE WHEN (seen_1.passed >= 800 AND {scans of its vector indexes} = before_1.scans) THEN 'exact' WHEN (seen_1.passed >= 720) THEN 'first' WHEN ({scans of its vector indexes} = before_1.scans) THEN 'first' WHEN (pg_catalog.current_setting('hnsw.iterative_scan', true) IS NOT NULL AND seen_1.passed >= 2 AND (CAST(seen_1.passed AS FLOAT(53)) OPERATOR(pg_catalog.*) coalesce(before_1.rows, CAST(1000000 AS REAL))) >= CAST(76800000 AS FLOAT(53))) THEN 'scan' ELSE 'exact' END AS taken
 FROM (SELECT pg_catalog.count(*) AS passed
 FROM first_1) AS seen_1 LEFT OUTER JOIN before_1 ON true),
 scan_1 AS MATERIALIZED

@@ -13,7 +13,7 @@ WHERE offer.shop = 8 AND offer.id != queries_1.key AND {settings WHERE queries_1
 LIMIT 6)) AS scans_1 ORDER BY scans_1.scan_order OPERATOR(pg_catalog.+) 0
 LIMIT 6),
 way_1 AS MATERIALIZED
-(SELECT CASE WHEN (pg_catalog.count(*) >= 4) THEN 'first' WHEN (pg_catalog.current_setting('hnsw.iterative_scan', true) IS NOT NULL AND pg_catalog.count(*) >= 2 AND (CAST(pg_catalog.count(*) AS FLOAT(53)) OPERATOR(pg_catalog.*) {rows}) >= CAST(72000 AS FLOAT(53))) THEN 'scan' ELSE 'exact' END AS taken
+(SELECT CASE WHEN (pg_catalog.count(*) >= 4) THEN 'first' WHEN (pg_catalog.current_setting('hnsw.iterative_scan', true) IS NOT NULL AND pg_catalog.count(*) >= 2 AND (CAST(pg_catalog.count(*) AS FLOAT(53)) OPERATOR(pg_catalog.*) {rows}) >= CAST(144000 AS FLOAT(53))) THEN 'scan' ELSE 'exact' END AS taken
 FROM first_1),
 scan_1 AS MATERIALIZED
 (SELECT scans_2.key_0 AS key_0, scans_2.distance AS distance

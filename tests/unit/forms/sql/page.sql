@@ -4,7 +4,7 @@ FROM document
 WHERE {settings} ORDER BY document.embedding <=> %(param_1)s::VECTOR(3)
 LIMIT 245),
 way_1 AS MATERIALIZED
-(SELECT CASE WHEN (pg_catalog.count(*) >= 245) THEN 'first' WHEN (pg_catalog.current_setting('hnsw.iterative_scan', true) IS NOT NULL AND pg_catalog.count(*) >= 2 AND (CAST(pg_catalog.count(*) AS FLOAT(53)) OPERATOR(pg_catalog.*) {rows}) >= CAST(4872000 AS FLOAT(53))) THEN 'scan' ELSE 'exact' END AS taken
+(SELECT CASE WHEN (pg_catalog.count(*) >= 245) THEN 'first' WHEN (pg_catalog.current_setting('hnsw.iterative_scan', true) IS NOT NULL AND pg_catalog.count(*) >= 2 AND (CAST(pg_catalog.count(*) AS FLOAT(53)) OPERATOR(pg_catalog.*) {rows}) >= CAST(9744000 AS FLOAT(53))) THEN 'scan' ELSE 'exact' END AS taken
 FROM first_1),
 scan_1 AS MATERIALIZED
 (SELECT document.id AS key_0, document.embedding <=> %(param_1)s::VECTOR(3) AS distance
@@ -33,7 +33,7 @@ LIMIT 200),
 sorted_1 AS
 (SELECT nearest_1.key_0 AS key_0, nearest_1.distance OPERATOR(pg_catalog.+) 0 AS distance
 FROM nearest_1 ORDER BY distance, nearest_1.key_0
-LIMIT %(param_9)s::INTEGER OFFSET %(param_10)s::INTEGER)
+LIMIT %(param_11)s::INTEGER OFFSET %(param_12)s::INTEGER)
 SELECT document.id, document.lang, document.title, document.embedding, document.bits, document.maybe, document.sparse, sorted_1.distance AS distance
 FROM document, sorted_1
 WHERE document.id = sorted_1.key_0 ORDER BY sorted_1.distance, sorted_1.key_0

@@ -18,9 +18,9 @@ FROM centre_1)) > CAST(0 AS DOUBLE PRECISION) AND {settings LEFT OUTER JOIN befo
 FROM centre_1)
 LIMIT %(param_6)s::INTEGER),
 way_1 AS MATERIALIZED
-(SELECT CASE WHEN before_1.small THEN 'exact' WHEN (seen_1.passed >= 15) THEN 'first' WHEN ({scans of its vector indexes} = before_1.scans) THEN 'first' WHEN (pg_catalog.current_setting('hnsw.iterative_scan', true) IS NOT NULL AND seen_1.passed >= 2 AND (CAST(seen_1.passed AS FLOAT(53)) OPERATOR(pg_catalog.*) coalesce(before_1.rows, CAST(1000000 AS REAL))) >= CAST(240000 AS FLOAT(53))) THEN 'scan' ELSE 'exact' END AS taken
+(SELECT CASE WHEN before_1.small THEN 'exact' WHEN (seen_2.passed >= 15) THEN 'first' WHEN ({scans of its vector indexes} = before_1.scans) THEN 'first' WHEN (pg_catalog.current_setting('hnsw.iterative_scan', true) IS NOT NULL AND seen_2.passed >= 2 AND (CAST(seen_2.passed AS FLOAT(53)) OPERATOR(pg_catalog.*) coalesce(before_1.rows, CAST(1000000 AS REAL))) >= CAST(480000 AS FLOAT(53))) THEN 'scan' ELSE 'exact' END AS taken
 FROM (SELECT pg_catalog.count(*) AS passed
-FROM first_1) AS seen_1 LEFT OUTER JOIN before_1 ON true),
+FROM first_1) AS seen_2 LEFT OUTER JOIN before_1 ON true),
 scan_1 AS MATERIALIZED
 (SELECT document.id AS key_0, document.embedding <=> (SELECT centre_1.vector
 FROM centre_1) AS distance

@@ -8,7 +8,7 @@ FROM document
 WHERE document.lang = %(lang_2)s::VARCHAR AND document.id != every_row_1.one_0 AND {settings WHERE every_row_1.vector IS NOT NULL} ORDER BY document.embedding <=> every_row_1.vector
 LIMIT 20),
 way_1 AS MATERIALIZED
-(SELECT CASE WHEN (pg_catalog.count(*) >= 15) THEN 'first' WHEN (pg_catalog.current_setting('hnsw.iterative_scan', true) IS NOT NULL AND pg_catalog.count(*) >= 2 AND (CAST(pg_catalog.count(*) AS FLOAT(53)) OPERATOR(pg_catalog.*) {rows}) >= CAST(240000 AS FLOAT(53))) THEN 'scan' ELSE 'exact' END AS taken
+(SELECT CASE WHEN (pg_catalog.count(*) >= 15) THEN 'first' WHEN (pg_catalog.current_setting('hnsw.iterative_scan', true) IS NOT NULL AND pg_catalog.count(*) >= 2 AND (CAST(pg_catalog.count(*) AS FLOAT(53)) OPERATOR(pg_catalog.*) {rows}) >= CAST(480000 AS FLOAT(53))) THEN 'scan' ELSE 'exact' END AS taken
 FROM first_1),
 scan_1 AS MATERIALIZED
 (SELECT document.id AS key_0, document.embedding <=> every_row_1.vector AS distance
@@ -39,7 +39,7 @@ pairs_1 AS MATERIALIZED
 (SELECT ordered_1.one_0 AS one_0, ordered_1.key_0 AS key_0, pg_catalog.min(ordered_1.distance) AS distance
 FROM (SELECT CASE WHEN (found_1.one_0 > found_1.key_0) THEN found_1.key_0 ELSE found_1.one_0 END AS one_0, CASE WHEN (found_1.one_0 > found_1.key_0) THEN found_1.one_0 ELSE found_1.key_0 END AS key_0, found_1.distance AS distance
 FROM found_1
-WHERE found_1.distance OPERATOR(pg_catalog.<=) %(param_8)s) AS ordered_1 GROUP BY ordered_1.one_0, ordered_1.key_0),
+WHERE found_1.distance OPERATOR(pg_catalog.<=) %(param_10)s) AS ordered_1 GROUP BY ordered_1.one_0, ordered_1.key_0),
 sorted_pairs_1 AS
 (SELECT pairs_1.one_0 AS one_0, pairs_1.key_0 AS key_0, pairs_1.distance AS distance
 FROM pairs_1 ORDER BY pairs_1.distance, pairs_1.one_0, pairs_1.key_0)
