@@ -231,7 +231,7 @@ def _measured(connection: Connection, index: str, entity: Any, filtered: Filter,
     }
     if index in OF_MANY_ROWS:
         ways["iterative"] = lambda vector: _by_hand(source, entity.embedding, vector)
-    by_hand = SETTINGS | {"hnsw.ef_search": str(candidates(len(stored)))}
+    by_hand = SETTINGS | {"hnsw.ef_search": str(candidates(len(stored), index))}
     taken: dict[str, list[float]] = {way: [] for way in ways}
     recalls: dict[str, list[float]] = {way: [] for way in ways}
     returned = []
@@ -265,9 +265,10 @@ def _mean(shares: list[float]) -> float | None:
     return fmean(shares) if shares else None
 
 
-def candidates(rows: int) -> int:
+def candidates(rows: int, index: str = "HNSW") -> int:
     """Return the hnsw.ef_search of a scan by hand: what a statement of ours takes without a filter."""
-    return min(max(100, isqrt(16 * rows // 100)), 400)
+    most = min(isqrt(16 * rows // 100), 400)
+    return max(100, most // 2 if index.endswith("m=32") else most)
 
 
 def _by_hand(source: Select[Any], column: Any, vector: Any) -> Select[Any]:

@@ -121,11 +121,11 @@ ROWS = (
 )
 
 
-def visited(looked_at, wanted):
+def visited(looked_at, wanted, tuples=10):
     """Return how many rows a scan visits at the most that goes on for so many, after a look at so many candidates."""
     candidates = f"(CAST({looked_at} AS FLOAT(53)) OPERATOR(pg_catalog.*) CAST({wanted} AS FLOAT(53)))"
     likely = (
-        f"({candidates} OPERATOR(pg_catalog.*) CAST(10 AS FLOAT(53))) OPERATOR(pg_catalog./) "
+        f"({candidates} OPERATOR(pg_catalog.*) CAST({tuples} AS FLOAT(53))) OPERATOR(pg_catalog./) "
         "greatest(CAST(pg_catalog.count(*) AS FLOAT(53)), CAST(1 AS DOUBLE PRECISION))"
     )
     part = f"CAST(coalesce({ROWS}, CAST(1000000 AS REAL)) AS FLOAT(53)) OPERATOR(pg_catalog./) CAST(30 AS FLOAT(53))"
@@ -176,6 +176,22 @@ def test_the_settings_of_each_scan_stand_in_its_own_level():
         "pg_catalog.set_config('hnsw.scan_mem_multiplier', '64', true)) AS concat_2 FROM (VALUES (1)) AS given(one) "
         "WHERE (SELECT way_1.taken FROM way_1) = 'scan')"
     )
+
+
+def test_a_graph_of_more_links_takes_fewer_candidates_in_a_large_table_and_compares_more_for_each():
+    """One of m = 8 takes as many as one of 16: fewer links were not measured."""
+    table = Table("document", MetaData(), CoreColumn("id", Integer, primary_key=True), CoreColumn("at", VECTOR(3)))
+    for name, links in (("few", 8), ("many", 40)):
+        table.append_column(CoreColumn(name, VECTOR(3), nullable=False))
+        vector_index(f"ix_{name}", table.c[name], metric="cosine", method=HNSW(m=links, ef_construction=80))
+    usual = by_rows(100, ROWS)
+    first, scan = settings(nearest(table, table.c.few, QUERY, k=10))
+    assert RAISED.format("hnsw.ef_search", "hnsw.ef_search", usual) in first
+    assert visited(usual, 50, tuples=5) in scan
+    of_many = usual.replace(") AS INTEGER))", ") OPERATOR(pg_catalog.*) CAST(0.4 AS DOUBLE PRECISION) AS INTEGER))")
+    first, scan = settings(nearest(table, table.c.many, QUERY, k=10))
+    assert RAISED.format("hnsw.ef_search", "hnsw.ef_search", of_many) in first
+    assert visited(of_many, 50, tuples=25) in scan
 
 
 def test_k_raises_ef_search():

@@ -11,7 +11,7 @@ from sqlalchemy import Float, Integer, and_, case, cast, func, literal_column, s
 from sqlalchemy_vecsearch.search.building.arithmetic import divided, times
 from sqlalchemy_vecsearch.search.building.decided import EXACT, FIRST, SCAN, small_table
 from sqlalchemy_vecsearch.search.building.plain_indexes import columns_compared, lead_plain_indexes
-from sqlalchemy_vecsearch.search.building.scan import UNBOUNDED_SCAN, ef_search_of, may_be_hnsw
+from sqlalchemy_vecsearch.search.building.scan import UNBOUNDED_SCAN, ef_search_of, links_of, may_be_hnsw
 from sqlalchemy_vecsearch.search.building.subselects import count_rows, inline, materialized
 from sqlalchemy_vecsearch.search.building.table_statistics import (
     index_scans,
@@ -72,7 +72,9 @@ class ArmChoice:
         if told or not may_be_hnsw(self.search.searched):
             return self.numbers["ef_search"]
         rows = known_rows(self.search.table) if before is None else before.c.rows
-        return func.greatest(self.numbers["ef_search"], ef_search_of(rows), type_=Integer)
+        return func.greatest(
+            self.numbers["ef_search"], ef_search_of(rows, links_of(self.search.searched)), type_=Integer
+        )
 
     def before(self) -> CTE | None:
         """Return what is asked of the catalog first: of an index of the whole vectors nothing for each of many queries.

@@ -10,7 +10,7 @@ from sqlalchemy_vecsearch.methods import HNSW
 from sqlalchemy_vecsearch.search.building.checks import MOST_ROWS
 from sqlalchemy_vecsearch.search.building.column import SearchedColumn
 from sqlalchemy_vecsearch.search.building.counts import counts_of
-from sqlalchemy_vecsearch.search.building.scan import Given, may_be_hnsw, probes_of, tuples_of
+from sqlalchemy_vecsearch.search.building.scan import Given, links_of, may_be_hnsw, probes_of, tuples_of
 from sqlalchemy_vecsearch.search.strategy import Strategy
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def _numbers(searched: SearchedColumn, effort: Effort, counts: Counts, way: str,
         "first": counts.first,
         "enough": counts.enough,
         "scan": counts.rows_of_scan(way),
-        "tuples": _TUPLES_OF_CANDIDATE * _links(searched) // HNSW.defaults["m"],
+        "tuples": _TUPLES_OF_CANDIDATE * links_of(searched) // HNSW.defaults["m"],
         "part": _PART_VISITED,
         "likely": counts.scan * counts.ef_search * _READ_FOR_VISITED,
         "few": counts.scan * _READ_BY_PLAIN_INDEX,
@@ -162,12 +162,6 @@ def _numbers(searched: SearchedColumn, effort: Effort, counts: Counts, way: str,
         "max_scan_tuples": tuples_of(effort),
         "max_exact_rows": effort.max_exact_rows or 0,
     }
-
-
-def _links(searched: SearchedColumn) -> int:
-    """Return the ``m`` of the index: what is declared, else the server's default. Pure."""
-    method = None if searched.index is None else searched.index.method
-    return (method.m if isinstance(method, HNSW) else None) or HNSW.defaults["m"]
 
 
 def small_table(searched: SearchedColumn) -> int:

@@ -47,7 +47,7 @@ class Piece(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     place: Mapped[int]
     embedding: Mapped[list[float]] = embedding_column(
-        4, metric="l2", index=HNSW(m=8, ef_construction=32), nullable=False
+        4, metric="l2", index=HNSW(m=24, ef_construction=48), nullable=False
     )
 
 
