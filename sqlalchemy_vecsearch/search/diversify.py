@@ -85,7 +85,9 @@ def diversify(
     vectors = np.stack([_floats(read(row), searched) for row in found])
     distances = np.array([_distance(row) for row in found], dtype=np.float64)
     near = _SIMILARITIES[searched.metric](distances, vectors)
-    return [found[place] for place in _chosen(near, vectors, searched.metric, min(int(k), len(found)), relevance)]
+    return [
+        found[place] for place in _chosen(near, vectors, searched.metric, min(int(k), len(found)), float(relevance))
+    ]
 
 
 def _chosen(near: _Floats, vectors: _Floats, metric: Metric, k: int, relevance: float) -> list[int]:

@@ -58,6 +58,10 @@ def test_the_order_of_the_choice_is_kept():
     assert ids(diversify(hits(), 4)) == [1, 3, 2, 4]
 
 
+def test_relevance_is_any_finite_number():
+    assert ids(diversify(hits(), 2, relevance=Decimal("0.9"))) == ids(diversify(hits(), 2, relevance=0.9))
+
+
 def test_all_relevance_keeps_the_order_of_the_search():
     assert ids(diversify(hits(), 4, relevance=1)) == [1, 2, 3, 4]
 
