@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import DateTime, Float, Interval, cast, extract, func, literal
+from sqlalchemy import ClauseElement, DateTime, Float, Interval, cast, extract, func, literal
 
 from sqlalchemy_vecsearch.errors import SearchError
 from sqlalchemy_vecsearch.search.building.arithmetic import divided, plus, times
@@ -82,7 +82,8 @@ def boosted(
     Raises:
         MetricError: the metric is unknown, not declared, or not served by the column's index.
         ModelError: the question is of another model than the column's.
-        SearchError: the source can not be searched, or a number is out of range.
+        SearchError: the source can not be searched, the boost is neither an expression nor a number, or a number is out
+            of range.
         SettingsError: a setting is out of its range.
         VectorValueError: the query is no vector of the column's length.
 
@@ -95,6 +96,7 @@ def boosted(
             print(document.title, score)
         ```
     """
+    _require_boost(boost)
     search = search_of(source, column, query, k=k, metric=metric, exact=exact, model=model)
     count = max(_POOL * search.k, _SMALLEST_POOL)
     if pool is not None:
@@ -108,6 +110,16 @@ def boosted(
     columns = [Carried("score", score, DESCENDING), Carried("distance", distance, None)]
     best = in_order(search, found.keys, found.rows, columns, limit=number(search.k), by_keys=True)
     return in_its_order(search, found.keys, best, "distance", "score", limit=number(search.k))
+
+
+def _require_boost(boost: Any) -> None:  # Any: whatever the caller passed
+    if boost is None or is_finite(boost) or isinstance(boost, ClauseElement) or hasattr(boost, "__clause_element__"):
+        return
+    raise SearchError(
+        f"boost={shown(boost)} can not be added to a similarity. "
+        "It is an SQL expression over the source, or a finite number. "
+        "Pass such a one, case((Document.pinned, 0.2), else_=0.0) for example."
+    )
 
 
 def recency(

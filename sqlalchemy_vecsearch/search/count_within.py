@@ -71,7 +71,7 @@ def count_within(
         print("500+" if found == 500 else found)
         ```
     """
-    require_distance(within)
+    require_distance(within, optional=False)
     require_count("at_most", at_most, "where counting stops")
     search = search_of(source, column, query, k=at_most, metric=metric, exact=exact, model=model)
     refuse_lock(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from sqlalchemy_vecsearch.errors import SearchError
 from sqlalchemy_vecsearch.search.building.checks import require_count, require_distance
 from sqlalchemy_vecsearch.search.building.column import refuse_foreign, searched_column
 from sqlalchemy_vecsearch.search.building.query_vector import StoredEmbedding, bound_query, exclusions
@@ -41,7 +42,7 @@ def nearest(
     strict: bool = False,
     oversample: int | None = None,
     stages: Stages = (),
-    strategy: Strategy | None = None,
+    strategy: Strategy | Literal["exact", "iterative", "plain"] | None = None,
 ) -> Any:
     """Return a Select of the ``k`` rows nearest to a vector, ascending, with their ``distance`` as the last column.
 
@@ -86,13 +87,14 @@ def nearest(
             the best 100 of these by all.
         strategy: the way to the rows: ``PLAIN`` looks once, ``ITERATIVE`` scans on, and both read every row where
             that yields too few, not where it yields enough of which some are not the nearest; ``EXACT`` does so at
-            once. None lets the statement decide when it runs.
+            once. Their values as text do as well. None lets the statement decide when it runs.
 
     Raises:
         MetricError: the metric is unknown, not declared, or not served by the column's index.
         ModelError: the question is of another model than the column's.
-        SearchError: the source can not be searched, the query is a zero vector to be compared by cosine, k or within is
-            out of range, or the stages do not lead from a quantised index to the rows.
+        SearchError: the source can not be searched, the query is a zero vector to be compared by cosine, k, within or
+            the source's OFFSET is out of range, the strategy is unknown or contradicts ``exact``, or the stages do not
+            lead from a quantised index to the rows.
         SettingsError: a setting is out of its range.
         VectorValueError: the query is no vector of the column's length.
 
@@ -114,12 +116,22 @@ def nearest(
     )
     # numbers of one type each: an int would be another parameter, and another compiled statement
     search = Search(statement, searched, vector, int(k), None if within is None else float(within))
-    exact = exact or strategy is Strategy.EXACT
+    exact = _reads_every_row(effort.strategy, exact=exact)
     if stages:
         require_stages(search, stages, exact=exact)
     if exact:
         return exact_form(search)
     return found_form(search, effort, oversample, stages)
+
+
+def _reads_every_row(strategy: Strategy | None, *, exact: bool) -> bool:
+    if exact and strategy not in {None, Strategy.EXACT}:
+        raise SearchError(
+            f"exact=True and strategy={str(strategy)!r} contradict each other. "
+            "The first reads every row that passes, the second scans the index. "
+            "Pass one of the two."
+        )
+    return exact or strategy is Strategy.EXACT
 
 
 def _validate(k: object, within: float | None, oversample: int | None) -> None:

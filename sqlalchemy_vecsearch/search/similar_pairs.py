@@ -91,7 +91,7 @@ def similar_pairs(
         ```
     """
     require_count("k", k, "how many neighbours of each row to look at")
-    require_distance(within)
+    require_distance(within, optional=False)
     statement, searched = prepared(source, column, metric, exact=exact)
     if not reads_one_entity(statement):
         raise SearchError(

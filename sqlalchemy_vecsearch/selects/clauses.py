@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import CTE, Subquery
 from sqlalchemy.orm import LoaderCriteriaOption
 from sqlalchemy.sql import operators
-from sqlalchemy.sql.elements import BooleanClauseList
+from sqlalchemy.sql.elements import BindParameter, BooleanClauseList
 
 from sqlalchemy_vecsearch.errors import SearchError
 from sqlalchemy_vecsearch.selects.sources import entities_of, sources
@@ -133,24 +133,27 @@ def offset_of(statement: Statement) -> int:
     """Return the caller's OFFSET as a number, 0 when there is none.
 
     Raises:
-        SearchError: it is an expression, whose value is not known while the statement is built.
+        SearchError: it is an expression or a named parameter, whose value is not known while the statement is built, or
+            out of range.
     """
     clause = statement._offset_clause
     if clause is None:
         return 0
-    value = getattr(clause, "value", None)
-    if isinstance(value, int):
-        if value > _MOST_PASSED_OVER:
-            raise SearchError(
-                f"The OFFSET of the statement is {value:,}. "
-                "A search finds that many candidates and passes over them, and no index finds as many. "
-                f"Pass at most {_MOST_PASSED_OVER:,} to .offset()."
-            )
+    # a parameter that has a name, or none of its own, may have another value when the statement runs
+    value = clause.value if isinstance(clause, BindParameter) and clause.unique else None
+    if not isinstance(value, int):
+        raise SearchError(
+            "The OFFSET of the statement is an expression or a named parameter. "
+            "A search must know how many candidates it needs while it is built. "
+            "Pass a number to .offset(), and build the search anew for another page."
+        )
+    if 0 <= value <= _MOST_PASSED_OVER:
         return value
     raise SearchError(
-        "The OFFSET of the statement is an expression. "
-        "A search must know how many candidates it needs while it is built. "
-        "Pass a number to .offset()."
+        f"The OFFSET of the statement is {value:,}. "
+        "A search finds that many candidates and passes over them: at least none, and no index finds more than "
+        f"{_MOST_PASSED_OVER:,}. "
+        f"Pass a number from 0 to {_MOST_PASSED_OVER:,} to .offset()."
     )
 
 

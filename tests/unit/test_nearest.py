@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sqlalchemy import Column as CoreColumn
-from sqlalchemy import ForeignKey, Integer, MetaData, Table, desc, func, literal_column, select
+from sqlalchemy import ForeignKey, Integer, MetaData, Table, bindparam, desc, func, literal_column, select
 from sqlalchemy import text as sql_text
 from sqlalchemy.dialects.postgresql import psycopg
 from sqlalchemy.orm import DeclarativeBase, Mapped, aliased, joinedload, mapped_column, relationship
@@ -223,12 +223,34 @@ def test_a_filter_stands_in_each_arm_and_the_index_scans_are_counted():
         (Strategy.PLAIN, ["first", "arm", "exact"]),
         (Strategy.ITERATIVE, ["scan", "arm", "exact"]),
         (Strategy.EXACT, []),
+        ("plain", ["first", "arm", "exact"]),
+        ("iterative", ["scan", "arm", "exact"]),
+        ("exact", []),
     ],
 )
 @pytest.mark.parametrize("source", [select(Document), select(Document).where(Document.lang == "en")])
 def test_a_strategy_leaves_the_other_ways_out(source, strategy, arms):
+    """Also one that is given as text; and what is remembered of the one fits the other."""
     text = sql(nearest(source, Document.embedding, QUERY, k=10, strategy=strategy))
     assert [name for name in ("first", "way", "scan", "arm", "exact") if f"{name}_1" in text] == arms
+
+
+@pytest.mark.parametrize("strategy", ["bogus", 42, True, "ITERATIVE"])
+def test_another_strategy_is_refused(strategy):
+    assert refused(SearchError, Document, Document.embedding, QUERY, strategy=strategy) == (
+        f"strategy={strategy!r} is no way to the rows. It is one of 'exact', 'iterative', 'plain'. Pass one of these, or of "
+        "Strategy, or leave it out, so that the statement decides when it runs."
+    )
+
+
+@pytest.mark.parametrize("strategy", [Strategy.PLAIN, Strategy.ITERATIVE, "plain"])
+def test_a_strategy_is_not_ignored_beside_exact(strategy):
+    assert refused(SearchError, Document, Document.embedding, QUERY, strategy=strategy, exact=True) == (
+        f"exact=True and strategy={str(strategy)!r} contradict each other. The first reads every row that passes, the second "
+        "scans the index. Pass one of the two."
+    )
+    both = nearest(Document, Document.embedding, QUERY, k=10, strategy=Strategy.EXACT, exact=True)
+    assert sql(both) == sql(nearest(Document, Document.embedding, QUERY, k=10, exact=True))
 
 
 def test_an_iterative_scan_that_was_asked_for_is_an_error_of_a_server_without():
@@ -723,10 +745,22 @@ def test_an_aggregate_in_a_sub_select_is_a_column_like_any_other():
 
 
 def test_an_offset_must_be_a_number():
-    source = select(Document).offset(func.random())
-    assert refused(SearchError, source, Document.embedding, QUERY) == (
-        "The OFFSET of the statement is an expression. A search must know how many candidates it needs while it is "
-        "built. Pass a number to .offset()."
+    for offset in (
+        func.random(),
+        bindparam("passed"),
+        bindparam("passed", 0),
+    ):  # that may have another value when it runs
+        for options in ({}, {"exact": True}):
+            assert refused(SearchError, select(Document).offset(offset), Document.embedding, QUERY, **options) == (
+                "The OFFSET of the statement is an expression or a named parameter. A search must know how many candidates it "
+                "needs while it is built. Pass a number to .offset(), and build the search anew for another page."
+            )
+
+
+def test_no_rows_before_the_first_are_asked_for():
+    assert refused(SearchError, select(Document).offset(-1), Document.embedding, QUERY) == (
+        "The OFFSET of the statement is -1. A search finds that many candidates and passes over them: at least none, and no "
+        "index finds more than 1,000,000,000. Pass a number from 0 to 1,000,000,000 to .offset()."
     )
 
 
@@ -737,8 +771,27 @@ def test_a_join_with_something_keyless_is_refused():
         "The statement that searches 'document.embedding' reads something without a primary key. "
         "The rows that the index finds are taken in a sub-select and found again by their keys, and a sub-select, a "
         "function or a keyless table has none. "
-        "Search first and join to the result, write the join as an EXISTS, or pass exact=True."
+        "Search first and join to the result, write the join as an EXISTS, declare the primary key of a table that has "
+        "one, or pass exact=True."
     )
+
+
+KEYLESS = Table(
+    "keyless",
+    MetaData(),
+    CoreColumn("note", Integer),
+    embedding_column(3, metric="cosine", index=HNSW(), name="e").column,
+)
+OF_DOCUMENTS = select(Document.lang, Document.embedding).where(Document.lang == "en").subquery()
+
+
+@pytest.mark.parametrize(("source", "column"), [(KEYLESS, KEYLESS.c.e), (OF_DOCUMENTS, OF_DOCUMENTS.c.embedding)])
+def test_what_has_no_key_itself_is_refused_but_by_the_exact_way(source, column):
+    """A scan alone could not tell that rows are missing, and no other way can go on from it."""
+    for options in ({}, {"strategy": Strategy.PLAIN}, {"metric": "cosine"}):
+        assert "reads something without a primary key" in refused(SearchError, source, column, QUERY, **options)
+    exact = sql(nearest(source, column, QUERY, k=10, metric="cosine", exact=True))
+    assert "OPERATOR(pg_catalog.+) 0 LIMIT" in exact
 
 
 def test_a_stored_row_of_another_table_is_refused():

@@ -2,7 +2,19 @@
 
 import pytest
 import sqlalchemy.sql
-from sqlalchemy import ClauseElement, ForeignKey, Integer, cast, func, literal_column, select, text, union
+from sqlalchemy import (
+    ClauseElement,
+    ForeignKey,
+    Integer,
+    bindparam,
+    cast,
+    func,
+    literal,
+    literal_column,
+    select,
+    text,
+    union,
+)
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import (
     DeclarativeBase,
@@ -90,8 +102,10 @@ def test_numbers_of_limit_and_offset_are_read():
         None,
     )
     assert (selects.offset_of(PLAIN.offset(2)), selects.offset_of(PLAIN)) == (2, 0)
-    with pytest.raises(SearchError, match="The OFFSET of the statement is an expression"):
-        selects.offset_of(PLAIN.offset(literal_column("2")))
+    assert selects.offset_of(PLAIN.offset(literal(2))) == 2
+    for offset in (literal_column("2"), bindparam("passed", 2), bindparam(None, 2)):
+        with pytest.raises(SearchError, match="The OFFSET of the statement is an expression or a named parameter"):
+            selects.offset_of(PLAIN.offset(offset))
     inside = PLAIN.limit(7).subquery()
     assert selects.rows_asked(select(inside).offset(2)) == 5
     assert selects.rows_asked(select(inside, PLAIN.limit(9).subquery())) is None

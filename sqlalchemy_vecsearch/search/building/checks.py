@@ -31,18 +31,19 @@ def require_count(name: str, value: Any, meaning: str) -> None:  # Any: whatever
     )
 
 
-def require_distance(within: Any) -> None:  # Any: whatever the caller passed
-    """Check that a largest distance is a finite number; None passes.
+def require_distance(within: Any, *, optional: bool = True) -> None:  # Any: whatever the caller passed
+    """Check that a largest distance is a finite number; None passes where it is optional.
 
     Raises:
         SearchError: it is infinite, NaN or no number.
     """
-    if within is None or is_finite(within):
+    if is_finite(within) or (within is None and optional):
         return
+    otherwise = ", or leave it out to return the k nearest rows whatever their distance" if optional else ""
     raise SearchError(
         f"within={shown(within)} is no distance. "
         "It is the largest distance to return, a finite number. "
-        "Choose one, or leave it out to return the k nearest rows whatever their distance."
+        f"Choose one{otherwise}."
     )
 
 

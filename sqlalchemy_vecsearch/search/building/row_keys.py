@@ -125,6 +125,7 @@ def row_keys(statement: Statement, searched: Searched) -> RowKeys:
             f"The statement that searches {searched.label!r} reads something without a primary key. "
             "The rows that the index finds are taken in a sub-select and found again by their keys, and a sub-select, "
             "a function or a keyless table has none. "
-            "Search first and join to the result, write the join as an EXISTS, or pass exact=True."
+            "Search first and join to the result, write the join as an EXISTS, declare the primary key of a table that "
+            "has one, or pass exact=True."
         )
     return RowKeys(identity)

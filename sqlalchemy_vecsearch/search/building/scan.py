@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import ceil
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Float, Integer, cast, func, literal_column
 
+from sqlalchemy_vecsearch.errors import SearchError
 from sqlalchemy_vecsearch.methods import HNSW, IVFFlat
 from sqlalchemy_vecsearch.search.building.arithmetic import times
 from sqlalchemy_vecsearch.search.building.checks import require_count
+from sqlalchemy_vecsearch.search.strategy import Strategy
+from sqlalchemy_vecsearch.selects import shown
 from sqlalchemy_vecsearch.settings import CarriedSettings, require_setting
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
 
     from sqlalchemy_vecsearch.search.building.column import SearchedColumn
-    from sqlalchemy_vecsearch.search.strategy import Strategy
     from sqlalchemy_vecsearch.settings import Amount
 
 __all__ = [
@@ -92,12 +94,12 @@ def checked_effort(
     max_exact_rows: int | None = None,
     *,
     strict: bool = False,
-    strategy: Strategy | None = None,
+    strategy: Strategy | str | None = None,
 ) -> Effort:
     """Return how thoroughly to search.
 
     Raises:
-        SearchError: max_exact_rows is out of its range.
+        SearchError: max_exact_rows is out of its range, or there is no such strategy.
         SettingsError: a setting is out of its range.
     """
     require_setting("ef_search", ef_search)
@@ -105,14 +107,26 @@ def checked_effort(
     require_setting("max_scan_tuples", max_scan_tuples)
     if max_exact_rows is not None:
         require_count("max_exact_rows", max_exact_rows, "of how many rows a table may be that is read whole")
+    chosen = strategy if strategy is None or type(strategy) is Strategy else _strategy(strategy)
     return Effort(
         ef_search=ef_search,
         probes=probes,
         max_scan_tuples=max_scan_tuples,
         max_exact_rows=max_exact_rows,
         strict=strict,
-        strategy=strategy,
+        strategy=chosen,
     )
+
+
+def _strategy(value: Any) -> Strategy:  # Any: whatever the caller passed
+    try:
+        return Strategy(value)
+    except ValueError:
+        raise SearchError(
+            f"strategy={shown(value)} is no way to the rows. "
+            f"It is one of {', '.join(repr(one.value) for one in Strategy)}. "
+            "Pass one of these, or of Strategy, or leave it out, so that the statement decides when it runs."
+        ) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING
 from sqlalchemy_vecsearch.search.building.arms import arms_of
 from sqlalchemy_vecsearch.search.building.candidates import by_distance
 from sqlalchemy_vecsearch.search.building.comparing import is_within
-from sqlalchemy_vecsearch.search.building.counts import counts_of
 from sqlalchemy_vecsearch.search.building.deferred import number
 from sqlalchemy_vecsearch.search.building.narrow_order import Carried, carried_ties, in_its_order, sorted_rows
 from sqlalchemy_vecsearch.search.building.one_partition import partition_form
-from sqlalchemy_vecsearch.search.building.ordering import order_by_form, unindexed
+from sqlalchemy_vecsearch.search.building.ordering import unindexed
 from sqlalchemy_vecsearch.search.building.row_keys import RowKeys, identity_of
-from sqlalchemy_vecsearch.search.building.scan import Given, Reach, probes_of, scan_settings, tuples_of
 from sqlalchemy_vecsearch.search.building.stages import staged
 from sqlalchemy_vecsearch.search.building.subselects import materialized, shared
 from sqlalchemy_vecsearch.selects import is_locking, offset_of, tie_breaks
@@ -72,9 +70,6 @@ def found_form(search: Search, effort: Effort, oversample: int | None = None, st
         return rows_of_partition
     staged_rows = max((kept for _, kept in stages), default=0)
     locking = is_locking(search.statement) and search.searched.quantize is None
-    identity = identity_of(search.statement, search.searched)
-    if identity is None and _stands_alone(search):
-        return _keyless_form(search, effort)
     # rows at one distance are told apart outside, and locked ones are those that are looked at
     best = not (stages or locking or tie_breaks(search.statement))
     arms = arms_of(
@@ -85,7 +80,6 @@ def found_form(search: Search, effort: Effort, oversample: int | None = None, st
         at_least=staged_rows,
         locking=locking,
         best=best,
-        keys=None if identity is None else RowKeys(identity),
     )
     found = shared(arms.rows, "nearest") if best else materialized(arms.rows, "candidates")
     rows = staged(search, arms.keys, found, stages)
@@ -93,24 +87,3 @@ def found_form(search: Search, effort: Effort, oversample: int | None = None, st
     if search.within is not None:
         outer = outer.where(is_within(outer.selected_columns["distance"].element, search.within))
     return outer.offset(offset) if (offset := offset_of(search.statement)) else outer
-
-
-def _stands_alone(search: Search) -> bool:
-    """Return whether the index alone can answer for rows that have no key to find them again by."""
-    order = search.within is None and not tie_breaks(search.statement) and search.searched.quantize is None
-    return order and not search.is_filtered
-
-
-def _keyless_form(search: Search, effort: Effort) -> Statement:
-    """Return the form for a table without a primary key: one scan in strict order, which goes on until ``k`` rows."""
-    counts = counts_of(search.searched, effort, search.wanted, filtered=False)
-    _, probes = probes_of(search.searched, effort, filtered=False)
-    reach = Reach(ef_search=counts.ef_search, probes=probes, max_scan_tuples=tuples_of(effort))
-    settings = scan_settings(search.searched, Given.of(effort), reach, optional=True)
-    order = order_by_form(search, None)
-    return (
-        search.statement.where(*search.has_embedding, settings.clause())
-        .add_columns(search.distance.label("distance"))
-        .order_by(order)
-        .limit(number(search.k))
-    )

@@ -24,6 +24,21 @@ def test_boosted_searches_differ_in_the_cache_by_their_metric_alone():
     assert cache_key(best(exact=True)) != cache_key(best(exact=True, metric="l2"))
 
 
+@pytest.mark.parametrize("boost", ["x", float("nan"), [0.1], {}])
+def test_a_boost_is_an_expression_or_a_number(boost):
+    with pytest.raises(SearchError) as raised:
+        best(boost=boost)
+    assert str(raised.value) == (
+        f"boost={boost!r} can not be added to a similarity. It is an SQL expression over the source, or a finite number. "
+        "Pass such a one, case((Document.pinned, 0.2), else_=0.0) for example."
+    )
+
+
+@pytest.mark.parametrize("boost", [0, 0.5, Decimal("0.5"), Document.title, func.length(Document.title)])
+def test_numbers_attributes_and_expressions_are_boosts(boost):
+    assert "coalesce(" in sql(best(boost=boost))
+
+
 def test_recency_halves_in_each_half_life():
     assert sql(recency(NEWS.c.at, half_life=timedelta(days=2), weight=0.5)) == (
         "CAST(%(param_1)s AS FLOAT(53)) OPERATOR(pg_catalog.*) pg_catalog.power(CAST(%(param_2)s AS FLOAT(53)), "

@@ -21,12 +21,12 @@ def test_counts_differ_in_the_cache_by_their_metric_alone():
     assert cache_key(count(exact=True)) != cache_key(count(exact=True, metric="l2"))
 
 
-def test_a_count_needs_a_distance():
+@pytest.mark.parametrize("within", [float("inf"), None])
+def test_a_count_needs_a_distance(within):
     with pytest.raises(SearchError) as raised:
-        count(within=float("inf"))
+        count(within=within)
     assert str(raised.value) == (
-        "within=inf is no distance. It is the largest distance to return, a finite number. "
-        "Choose one, or leave it out to return the k nearest rows whatever their distance."
+        f"within={within} is no distance. It is the largest distance to return, a finite number. Choose one."
     )
 
 

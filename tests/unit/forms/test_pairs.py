@@ -36,6 +36,10 @@ def test_pairs_of_several_tables_are_refused():
     )
 
 
-def test_pairs_need_a_distance():
-    with pytest.raises(SearchError, match=r"^within=nan is no distance\."):
-        pairs(within=float("nan"))
+@pytest.mark.parametrize("within", [float("nan"), None])
+def test_pairs_need_a_distance(within):
+    with pytest.raises(SearchError) as raised:
+        pairs(within=within)
+    assert str(raised.value) == (
+        f"within={within} is no distance. It is the largest distance to return, a finite number. Choose one."
+    )
