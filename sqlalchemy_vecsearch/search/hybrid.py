@@ -20,6 +20,7 @@ from sqlalchemy_vecsearch.search.building.fusion import (
     part_of_score,
     require_known_legs,
 )
+from sqlalchemy_vecsearch.search.building.index_predicates import with_literals
 from sqlalchemy_vecsearch.search.building.partition_keys import conditions_on_partition_keys
 from sqlalchemy_vecsearch.search.building.refusals import refuse_offset
 from sqlalchemy_vecsearch.search.building.row_keys import RowKeys, row_keys
@@ -163,6 +164,9 @@ def hybrid(
     statement = as_select(source)
     refuse_offset(statement)
     statement = statement.where(*(condition for leg in legs for condition in leg.shared_conditions()))
+    for leg in legs:
+        if isinstance(leg, DenseLeg):  # the legs share the source: a value is a literal in all of them or in none
+            statement = with_literals(statement, leg.searched)
     keys = row_keys(statement, legs[0])
     fused, added = _fused(statement, keys, legs, fusion, count, int(k))
     score, *_ = columns = [column_of(fused, name, type_) for name, type_ in added]

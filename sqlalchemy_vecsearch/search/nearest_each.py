@@ -11,6 +11,7 @@ from sqlalchemy_vecsearch.errors import SearchError
 from sqlalchemy_vecsearch.search.building.checks import require_count, require_distance
 from sqlalchemy_vecsearch.search.building.comparing import equal, is_within
 from sqlalchemy_vecsearch.search.building.deferred import DOUBLE
+from sqlalchemy_vecsearch.search.building.index_predicates import with_literals
 from sqlalchemy_vecsearch.search.building.laterals import found_for_each, key_rows, select_rows
 from sqlalchemy_vecsearch.search.building.narrow_order import ASCENDING, Carried, InOrder, in_its_order, in_order
 from sqlalchemy_vecsearch.search.building.request import Search, prepared
@@ -113,7 +114,8 @@ def _query_rows(queries: Any, searched: SearchedColumn) -> tuple[FromClause, Any
     if isinstance(queries, Mapping):
         return key_rows(list(queries), list(queries.values()), searched), None
     if isinstance(queries, Select):
-        rows = select_rows(queries)
+        # a condition of the source may be one of the queries too: its value is a literal in both or in none
+        rows = select_rows(with_literals(queries, searched))
         return rows, _not_itself(queries, rows, searched)
     raise SearchError(
         f"The queries are {type(queries).__name__}, not vectors by key. "

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
-from sqlalchemy import Column, Integer, MetaData, Table, create_engine, insert, select, text
+from sqlalchemy import Column, Computed, Integer, MetaData, Table, create_engine, insert, select, text
+from sqlalchemy.dialects.postgresql import TSVECTOR
 
-from sqlalchemy_vecsearch import VECTOR, nearest, vector_index
+from sqlalchemy_vecsearch import VECTOR, dense, fulltext, hybrid, nearest, nearest_each, vector_index
 from tests.db.filling import indexed_afterwards
 
 DIMENSIONS = 8
@@ -12,6 +13,7 @@ item = Table(
     Column("id", Integer, primary_key=True),
     Column("category", Integer),
     Column("embedding", VECTOR(DIMENSIONS)),
+    Column("words", TSVECTOR, Computed("to_tsvector('simple', CAST(id AS text))", persisted=True)),
 )
 for number in (7, 8):
     vector_index(f"ix_item_{number}", item.c.embedding, metric="l2", where=item.c.category == number)
@@ -58,6 +60,23 @@ def test_partial_indexes_serve_the_filters_they_are_made_for(connection, vectors
     assert indexes_used(connection, statement) == indexes
     found = connection.execute(statement).scalars().all()
     assert len(set(found) & set(nearest_ids(vectors, query, 20, categories))) >= 19
+
+
+def test_a_condition_that_the_queries_share_with_the_source_is_sent_once(connection):
+    source = select(item.c.id).where(item.c.category == 7)
+    queries = source.with_only_columns(item.c.id, item.c.embedding).where(item.c.id < 200)
+    rows = connection.execute(nearest_each(source, item.c.embedding, queries, k=3)).all()
+    assert len(rows) == 150
+    assert {row.id % 4 for row in rows} == {1}
+
+
+def test_words_are_searched_beside_vectors_of_a_partial_index(connection):
+    source = select(item.c.id).where(item.c.category == 7)
+    legs = [dense(item.c.embedding, [0.0] * DIMENSIONS), fulltext(item.c.words, "45", language="simple")]
+    rows = connection.execute(hybrid(source, legs, k=5)).all()
+    assert len(rows) == 5
+    assert {row.id % 4 for row in rows} == {1}
+    assert [row.id for row in rows if row.fulltext_rank] == [45]
 
 
 def test_a_partial_index_serves_a_generic_plan_too(connection, indexes_used):
