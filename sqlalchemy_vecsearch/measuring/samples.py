@@ -15,6 +15,7 @@ from sqlalchemy_vecsearch.expressions import distance_between
 from sqlalchemy_vecsearch.search.building.checks import require_count
 from sqlalchemy_vecsearch.search.building.query_vector import bound_query, can_be_compared
 from sqlalchemy_vecsearch.search.building.row_keys import entity_key
+from sqlalchemy_vecsearch.search.building.subselects import filtered_first, inline
 from sqlalchemy_vecsearch.search.nearest import nearest
 
 if TYPE_CHECKING:
@@ -170,9 +171,10 @@ def _drawn(
     """Return stored vectors chosen at random, each with its distance to itself; copies ask one question together."""
     vector = type_coerce(searched.element, searched.type).label("vector")
     own = distance_between(searched.element, searched.element, searched.metric).label("own")
+    rows = inline(filtered_first(source.with_only_columns(vector, own), searched.element), "stored")
     statement = (
-        source.with_only_columns(vector, own)
-        .where(can_be_compared(searched.element, searched))
+        select(rows.c.vector, rows.c.own)
+        .where(can_be_compared(rows.c.vector, searched))
         .order_by(func.pg_catalog.random())
         .limit(int(sample))
     )

@@ -19,7 +19,7 @@ from sqlalchemy_vecsearch.search.building.row_keys import entity_key
 from sqlalchemy_vecsearch.search.building.scan import checked_effort
 from sqlalchemy_vecsearch.search.building.subselects import column_of
 from sqlalchemy_vecsearch.search.building.typing import adds_keys
-from sqlalchemy_vecsearch.selects import prepended, selected_columns
+from sqlalchemy_vecsearch.selects import as_clause, prepended, selected_columns, stored_element
 
 if TYPE_CHECKING:
     from sqlalchemy import FromClause
@@ -60,8 +60,8 @@ def nearest_each(
             ORDER BY breaks ties after the distance.
         column: the embedding column of the source.
         queries: vectors by key, the keys being all int, all str, or of another type with a PostgreSQL type; or a
-            Select of two columns, key and vector. When the Select reads the searched column by its primary key, each
-            row is left out of its own result.
+            Select of two columns, key and vector. When the Select reads the searched column, or a cast of it, by its
+            primary key, each row is left out of its own result.
         k: how many rows for each vector, 1 or more.
         metric: None takes the declared metric.
         model: of the question; None asks nothing. Another one than the column declares is refused.
@@ -125,9 +125,10 @@ def _query_rows(queries: Any, searched: SearchedColumn) -> tuple[FromClause, Any
 
 
 def _not_itself(queries: Statement, rows: FromClause, searched: SearchedColumn) -> Any:
-    key, vector = selected_columns(queries)
+    key, _ = selected_columns(queries)
+    stored = as_clause(stored_element(list(queries.selected_columns)[1]))
     primary = searched.column.table.primary_key.columns
-    if vector is not searched.column or list(primary) != [key]:
+    if searched.column not in getattr(stored, "base_columns", ()) or list(primary) != [key]:
         return None
     (own,) = entity_key(searched.element)
     return not_(equal(own, rows.c.key))

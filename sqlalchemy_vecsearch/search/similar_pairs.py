@@ -21,7 +21,7 @@ from sqlalchemy_vecsearch.search.building.refusals import refuse_loaders, refuse
 from sqlalchemy_vecsearch.search.building.request import Search, prepared
 from sqlalchemy_vecsearch.search.building.row_keys import entity_key, mapped_key, row_keys
 from sqlalchemy_vecsearch.search.building.scan import checked_effort
-from sqlalchemy_vecsearch.search.building.subselects import column_of, inline, materialized, shared
+from sqlalchemy_vecsearch.search.building.subselects import column_of, filtered_first, inline, materialized, shared
 from sqlalchemy_vecsearch.search.building.typing import gives_pairs
 from sqlalchemy_vecsearch.selects import as_clause, only_columns, reads_one_entity, stored_element
 
@@ -147,7 +147,7 @@ class _EveryRow:
         """Return the SELECT of their keys and vectors."""
         keys = row_keys(statement, SearchedColumn(element, stored_element(element), self.declared))
         ones = [key.label(f"one_{number}") for number, (key, _) in enumerate(keys.columns)]
-        return only_columns(statement, *ones, element.label("vector"))
+        return filtered_first(only_columns(statement, *ones, element.label("vector")), element)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ from sqlalchemy_vecsearch.selects.copies import (
 from sqlalchemy_vecsearch.selects.elements import (
     Statement,
     as_clause,
+    is_stored,
     numbered,
     parts,
     shown,
@@ -58,6 +59,7 @@ __all__ = [
     "is_grouped",
     "is_limited",
     "is_locking",
+    "is_stored",
     "leaves",
     "limit_of",
     "locking_as",

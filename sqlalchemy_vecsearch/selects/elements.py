@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Cast, ClauseElement, Select
+from sqlalchemy import Cast, ClauseElement, Column, Select
 from sqlalchemy.orm import QueryableAttribute
 from sqlalchemy.sql.elements import Grouping, Label, _anonymous_label
 from sqlalchemy.sql.selectable import ScalarSelect, SelectBase, TableClause
@@ -19,7 +19,17 @@ if TYPE_CHECKING:
 
     from sqlalchemy.types import TypeEngine
 
-__all__ = ["Statement", "as_clause", "mapped_attribute", "numbered", "parts", "shown", "stored_element", "taken_from"]
+__all__ = [
+    "Statement",
+    "as_clause",
+    "is_stored",
+    "mapped_attribute",
+    "numbered",
+    "parts",
+    "shown",
+    "stored_element",
+    "taken_from",
+]
 
 
 Statement = Select[Any]  # Any: the row type is the caller's, and every public helper states it again
@@ -57,6 +67,14 @@ def stored_element(element: Any) -> Any:  # Any: as above
     while isinstance(element, Cast | Grouping | Label):
         element = element.clause if isinstance(element, Cast) else element.element
     return mapped_attribute(element)
+
+
+def is_stored(element: Any) -> bool:  # Any: as above
+    """Return whether an element is a column of a table, under whatever name, and not worked out from one."""
+    found = as_clause(element)
+    while isinstance(found, Grouping | Label):
+        found = found.element
+    return isinstance(found, Column)
 
 
 def as_clause(element: Any) -> Any:  # Any: as above

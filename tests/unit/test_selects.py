@@ -175,6 +175,23 @@ def test_a_column_leads_back_to_its_attribute():
     assert selects.stored_element(Doc.rank) is Doc.rank
 
 
+@pytest.mark.parametrize(
+    ("element", "is_stored"),
+    [
+        (Doc.rank, True),
+        (aliased(Doc).rank, True),
+        (DOC.c.rank.label("place"), True),
+        (select(DOC.c.rank).subquery().c.rank, True),
+        (cast(Doc.rank, Integer), False),
+        (cast(DOC.c.rank, Integer).label("place"), False),
+        (select(cast(DOC.c.rank, Integer).label("place")).subquery().c.place, False),
+        (DOC.c.rank + 1, False),
+    ],
+)
+def test_a_column_is_told_from_what_is_worked_out_from_one(element, is_stored):
+    assert selects.is_stored(element) is is_stored
+
+
 def test_names_in_order_by_lead_to_the_select_list():
     label = (Doc.rank + 1).label("next")
     statement = select(label).order_by(label, "next", "nothing", text("next"), text("now()"))

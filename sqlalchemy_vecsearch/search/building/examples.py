@@ -30,7 +30,7 @@ from sqlalchemy_vecsearch.search.building.deferred import Deferred
 from sqlalchemy_vecsearch.search.building.laterals import rows_of_vectors, sent_vectors
 from sqlalchemy_vecsearch.search.building.query_vector import StoredEmbedding, can_be_compared, plain_key, sent_key
 from sqlalchemy_vecsearch.search.building.row_keys import entity_key
-from sqlalchemy_vecsearch.search.building.subselects import inline, shared
+from sqlalchemy_vecsearch.search.building.subselects import filtered_first, inline, shared
 from sqlalchemy_vecsearch.selects import as_clause, stored_element
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def _stored(searched: SearchedColumn, sought: Sequence[Any]) -> Select[Any]:
     else:
         identities = (sought[place : place + len(keys)] for place in range(0, len(sought), len(keys)))
         found = or_(*(and_(*map(equal, keys, identity)) for identity in identities))
-    return select(embedding.label("vector")).where(found)
+    return filtered_first(select(embedding.label("vector")).where(found), embedding)
 
 
 def _key_array(key: Any, identities: Iterable[tuple[Any, ...]]) -> ColumnElement[Any]:

@@ -15,7 +15,7 @@ from sqlalchemy_vecsearch.search.building.candidates import Candidates
 from sqlalchemy_vecsearch.search.building.column import SearchedColumn
 from sqlalchemy_vecsearch.search.building.deferred import Deferred
 from sqlalchemy_vecsearch.search.building.query_vector import StoredEmbedding, bound_queries, can_be_compared, plain_key
-from sqlalchemy_vecsearch.search.building.subselects import inline, lateral, materialized, numbered
+from sqlalchemy_vecsearch.search.building.subselects import filtered_first, inline, lateral, materialized, numbered
 from sqlalchemy_vecsearch.selects import as_clause, stored_element
 
 if TYPE_CHECKING:
@@ -193,4 +193,5 @@ def select_rows(queries: Statement) -> FromClause:
             "The first is the key that comes back with the rows, and the second is the vector. "
             "Pass select(Document.id, Document.embedding) with your own WHERE."
         )
-    return inline(select(columns[0].label("key"), columns[1].label("vector")), "queries")
+    named = select(columns[0].label("key"), columns[1].label("vector"))
+    return inline(filtered_first(named, list(queries.selected_columns)[1]), "queries")

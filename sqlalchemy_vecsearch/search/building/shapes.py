@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sqlalchemy import and_, case
+
 from sqlalchemy_vecsearch.search.building.arms import arms_of
 from sqlalchemy_vecsearch.search.building.candidates import by_distance
 from sqlalchemy_vecsearch.search.building.comparing import is_within
@@ -14,9 +16,11 @@ from sqlalchemy_vecsearch.search.building.ordering import unindexed
 from sqlalchemy_vecsearch.search.building.row_keys import RowKeys, identity_of
 from sqlalchemy_vecsearch.search.building.stages import staged
 from sqlalchemy_vecsearch.search.building.subselects import materialized, shared
-from sqlalchemy_vecsearch.selects import is_locking, offset_of, tie_breaks
+from sqlalchemy_vecsearch.selects import is_locking, is_stored, offset_of, tie_breaks, where_criteria
 
 if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement
+
     from sqlalchemy_vecsearch.search.building.request import Search
     from sqlalchemy_vecsearch.search.building.scan import Effort
     from sqlalchemy_vecsearch.search.building.stages import Stages
@@ -50,13 +54,21 @@ def _sorted_whole(search: Search) -> Statement:
     distance = search.distance
     statement = search.statement.where(*search.has_embedding)
     if search.within is not None:
-        statement = statement.where(is_within(distance, search.within))
+        statement = statement.where(_of_those_that_pass(search, is_within(distance, search.within)))
     return (
         statement.add_columns(distance.label("distance"))
         .order_by(None)
         .order_by(unindexed(distance), *tie_breaks(search.statement))
         .limit(search.k)
     )
+
+
+def _of_those_that_pass(search: Search, condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Return a condition that is evaluated after WHERE: a cast of a row that the filter keeps out may be an error."""
+    criteria = where_criteria(search.statement)
+    if is_stored(search.searched.element) or not criteria:
+        return condition
+    return case((and_(*criteria), condition))
 
 
 def found_form(search: Search, effort: Effort, oversample: int | None = None, stages: Stages = ()) -> Statement:

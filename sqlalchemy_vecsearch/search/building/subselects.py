@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnClause, Integer, func, literal_column, select
 
-from sqlalchemy_vecsearch.selects import numbered
+from sqlalchemy_vecsearch.selects import is_stored, numbered
 
 if TYPE_CHECKING:
     from sqlalchemy import CTE, ColumnElement, FromClause, Select, Subquery, TextualSelect
@@ -23,7 +23,18 @@ if TYPE_CHECKING:
     # Any: the columns of a level between are known by their names; the last is what a deferred sub-select is
     Selected = Select[Any] | CompoundSelect[Any] | TextualSelect
 
-__all__ = ["column_of", "count_of", "count_rows", "inline", "lateral", "materialized", "narrow", "numbered", "shared"]
+__all__ = [
+    "column_of",
+    "count_of",
+    "count_rows",
+    "filtered_first",
+    "inline",
+    "lateral",
+    "materialized",
+    "narrow",
+    "numbered",
+    "shared",
+]
 
 
 def materialized(statement: Selected, name: str) -> CTE:
@@ -48,6 +59,16 @@ def narrow(statement: Select[Any], name: str) -> Subquery:
     works out a distance: 1.5 GB of temporary files for a million rows x 384, and 31 MB with keys and distances alone.
     """
     return inline(statement.offset(literal_column("0")), name)
+
+
+def filtered_first(statement: Select[Any], vector: Any) -> Select[Any]:  # Any: an attribute or an expression
+    """Return a SELECT of a vector, on which conditions are to stand outside: none is evaluated before those within.
+
+    PostgreSQL takes a sub-select into the level above, where it evaluates the cheaper condition first, and ``=`` last
+    of those that cost the same. In a column without dimensions that is a cast of rows which the filter is to keep out,
+    and an error. ``OFFSET 0`` plans the sub-select apart; a vector as it is stored needs no such thing.
+    """
+    return statement if is_stored(vector) else statement.offset(literal_column("0"))
 
 
 def column_of(rows: FromClause, name: str, type_: TypeEngine[Any]) -> ColumnClause[Any]:

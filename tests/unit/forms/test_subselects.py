@@ -1,6 +1,6 @@
 import pytest
 from form_models import DIALECT, OTHER, QUERY, Chunk, Document, Offer, cache_key, sql
-from sqlalchemy import Column, Integer, MetaData, Table, select, union_all
+from sqlalchemy import Column, Integer, MetaData, Table, cast, select, union_all
 from sqlalchemy.dialects.postgresql import TSVECTOR
 
 from sqlalchemy_vecsearch import (
@@ -19,6 +19,7 @@ from sqlalchemy_vecsearch import (
     similar_pairs,
     vector_index,
 )
+from sqlalchemy_vecsearch.search.building.subselects import filtered_first
 from tests.statement_text import settings_of
 
 GERMAN = select(Document).where(Document.lang == "de")
@@ -124,3 +125,14 @@ def test_the_key_of_a_partition_is_repeated_where_rows_are_found_again(form):
     assert len(levels) >= 3  # scans, and the level that finds rows again
     for level in levels:
         assert "part.tenant = %(tenant_1)s::INTEGER" in level
+
+
+def test_a_sub_select_of_a_cast_is_planned_apart_from_the_conditions_outside():
+    cast_vector = cast(Document.embedding, VECTOR(3))
+    apart = filtered_first(select(cast_vector.label("vector")).where(Document.lang == "de"), cast_vector)
+    assert " ".join(sql(apart).split()) == (
+        "SELECT CAST(document.embedding AS VECTOR(3)) AS vector FROM document "
+        "WHERE document.lang = %(lang_1)s::VARCHAR LIMIT ALL OFFSET 0"
+    )
+    stored = select(Document.embedding)
+    assert filtered_first(stored, Document.embedding) is stored
