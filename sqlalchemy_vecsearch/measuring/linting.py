@@ -33,7 +33,10 @@ def lint(statement: Any) -> list[Finding]:  # Any: checked below, since users pa
     ORDER BY is read where its meaning is certain, and is a finding where it is not. It sends nothing: what the planner
     then chooses on a table, :func:`explain` tells. Statements of ``nearest`` and its siblings have no findings. An
     order by ``distance + 0``, the form of ``exact=True``, is a full scan on purpose. A condition that was added to the
-    result of a search is found, since it can only drop some of the ``k`` rows.
+    result of a search is found, since it can only drop some of the ``k`` rows, and so is an inner join in which rows
+    without a partner are dropped, as far as foreign keys tell: along one that is not NULL, to the parent, none is. The
+    same is found round a search that stands as a sub-select, unless its distance is compared there, or the level has a
+    LIMIT, groups or works something out.
 
     Args:
         statement: a Select or a union of them, with entities or tables.

@@ -43,7 +43,7 @@ from sqlalchemy_vecsearch.selects.elements import (
 )
 from sqlalchemy_vecsearch.selects.output_names import named_by, output_types_named
 from sqlalchemy_vecsearch.selects.searchable import as_select
-from sqlalchemy_vecsearch.selects.sources import leaves, read_by, reads, reads_one_entity, sources
+from sqlalchemy_vecsearch.selects.sources import inner_joins, leaves, read_by, reads, reads_one_entity, sources
 
 __all__ = [
     "Statement",
@@ -53,6 +53,7 @@ __all__ = [
     "has_loader_criteria",
     "has_loader_options",
     "has_offset",
+    "inner_joins",
     "is_cut",
     "is_distinct",
     "is_filtered",

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy.orm import Mapper
+from sqlalchemy.orm import Mapper, RelationshipProperty
 from sqlalchemy.sql.selectable import FromClause, Join, SelectBase
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy_vecsearch.selects.elements import Statement
 
-__all__ = ["entities_of", "leaves", "read_by", "reads", "reads_one_entity", "sources"]
+__all__ = ["entities_of", "inner_joins", "leaves", "read_by", "reads", "reads_one_entity", "sources"]
 
 
 def leaves(statement: Statement) -> Iterator[tuple[FromClause, bool]]:
@@ -39,6 +39,19 @@ def sources(statement: Statement) -> Iterator[tuple[FromClause, bool]]:
         if isinstance(joined := _selectable(target), FromClause):
             found.update(_flatten(joined, nullable=bool(how.get("isouter") or how.get("full"))))
     yield from found.items()
+
+
+def inner_joins(statement: Statement) -> Iterator[tuple[FromClause, Any]]:  # Any: expressions
+    """Yield what ``.join()`` has added without ``isouter``, each with its ON; None where SQLAlchemy is to find it."""
+    for target, condition, _, how in statement._setup_joins:
+        joined, on = _selectable(target), target if condition is None else condition
+        if how.get("isouter") or how.get("full") or not isinstance(joined, FromClause):
+            continue
+        along = getattr(on, "property", None)
+        if isinstance(along, RelationshipProperty):
+            yield joined, along.primaryjoin
+        else:
+            yield joined, condition
 
 
 def read_by(part: Any) -> Iterable[FromClause]:

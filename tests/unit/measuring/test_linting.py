@@ -69,6 +69,9 @@ class Doc(Base):
     english: Mapped[list[float]] = embedding_column(3, metric="cosine")
     question_id: Mapped[int] = mapped_column(ForeignKey("question.id"))
     question: Mapped["Question"] = relationship()
+    folder_id: Mapped[int | None] = mapped_column(ForeignKey("folder.id"))
+    folder: Mapped["Folder | None"] = relationship()
+    notes: Mapped[list["Note"]] = relationship()
 
 
 vector_index("ix_english", Doc.english, metric="cosine", where=Doc.lang == "en")
@@ -78,6 +81,18 @@ class Question(Base):
     __tablename__ = "question"
     id: Mapped[int] = mapped_column(primary_key=True)
     embedding: Mapped[list[float]] = embedding_column(3, metric="cosine")
+
+
+class Folder(Base):
+    __tablename__ = "folder"
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+
+class Note(Base):
+    __tablename__ = "note"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    doc_id: Mapped[int] = mapped_column(ForeignKey("doc.id"))
+    number: Mapped[int]
 
 
 D = distance(Doc.embedding, QUERY)
@@ -487,3 +502,81 @@ def test_a_condition_on_the_result_of_a_search_drops_rows(form):
 def test_a_condition_on_an_exact_search_drops_rows_as_on_any_other():
     (finding,) = lint(nearest(Doc, Doc.embedding, QUERY, k=5, exact=True).where(Doc.lang == "en"))
     assert finding.rule == "filter_after_search"
+
+
+SEARCH = nearest(select(Doc).where(Doc.lang == "en"), Doc.embedding, QUERY, k=5)
+OTHER = aliased(Doc)
+OF_ALIAS = nearest(OTHER, OTHER.embedding, QUERY, k=5)
+BEST = SEARCH.subquery()
+WITH = SEARCH.cte()
+BEST_DOC = aliased(Doc, BEST)
+SCORED = max_sim(Doc, Doc.embedding, [QUERY], by=Doc.question_id, k=3).subquery()
+DROPPING = {
+    "children": SEARCH.join(Note),
+    "children by a condition": SEARCH.join(Note, Note.doc_id == Doc.id),
+    "children by a relationship": SEARCH.join(Doc.notes),
+    "an alias of children": SEARCH.join(aliased(Note), Doc.notes),
+    "children of an alias": OF_ALIAS.join(OTHER.notes),
+    "a parent that may be missing": SEARCH.join(Folder),
+    "the same by a relationship": SEARCH.join(Doc.folder),
+    "children of groups": RESULTS["nearest_per_group"](Doc).join(Doc.notes),
+    "children of fused rows": RESULTS["hybrid"](Doc).join(Doc.notes),
+    "children of a sub-select": select(BEST, Note).join(Note, Note.doc_id == BEST.c.id),
+    "a sub-select to children": select(Note, BEST.c.distance).join(BEST, Note.doc_id == BEST.c.id),
+    "children of a class from a sub-select": select(BEST_DOC, Note).join(Note, Note.doc_id == BEST_DOC.id),
+    "a folder of a sub-select": select(BEST, Folder).join(Folder, Folder.id == BEST.c.folder_id),
+}
+KEEPING = {
+    "a parent": SEARCH.join(Question),
+    "a parent by a relationship": SEARCH.join(Doc.question),
+    "a parent of an alias": OF_ALIAS.join(OTHER.question),
+    "an outer join": SEARCH.outerjoin(Doc.notes),
+    "a join that was searched": nearest(select(Doc).join(Note).where(Note.number == 1), Doc.embedding, QUERY, k=5),
+    "the same along a relationship": nearest(select(Doc).join(Doc.notes), Doc.embedding, QUERY, k=5),
+    "a join without a foreign key": SEARCH.join(Note, Note.number == Doc.id),
+    "a sub-select": select(BEST).order_by(BEST.c.distance),
+    "a parent of a sub-select": select(BEST, Question).join(Question, Question.id == BEST.c.question_id),
+    "the rows of a sub-select": select(Doc, BEST.c.distance).join(BEST, BEST.c.id == Doc.id),
+    "documents by their score": select(Question, SCORED.c.score).join(SCORED, SCORED.c.question_id == Question.id),
+    "children of a sub-select, outer": select(BEST, Note).outerjoin(Note, Note.doc_id == BEST.c.id),
+    "rows without children": select(BEST).outerjoin(Note, Note.doc_id == BEST.c.id).where(Note.id.is_(None)),
+    "a parent joined in WHERE": select(Question, BEST.c.distance).where(Question.id == BEST.c.question_id),
+    "a distance": select(BEST).where(BEST.c.distance < 0.3),
+    "a distance or a column": select(BEST).where((BEST.c.distance < 0.3) | (BEST.c.lang == "de")),
+    "the condition that was searched by": select(Doc).join(BEST, BEST.c.id == Doc.id).where(Doc.lang == "en"),
+    "some of more rows": select(BEST).where(BEST.c.lang == "de").limit(2),
+    "a count": select(func.count()).select_from(BEST).where(BEST.c.lang == "de"),
+    "counts": select(BEST.c.lang, func.count()).where(BEST.c.id > 3).group_by(BEST.c.lang),
+    "in": select(Question).where(Question.id.in_(select(BEST.c.question_id))),
+}
+FILTERING = {
+    "a sub-select": select(BEST).where(BEST.c.lang == "de"),
+    "a WITH": select(WITH).where(WITH.c.lang == "de"),
+    "a class from a sub-select": select(BEST_DOC).where(BEST_DOC.lang == "de"),
+    "rows joined to a sub-select": select(Doc, BEST.c.distance).join(BEST, BEST.c.id == Doc.id).where(Doc.lang == "de"),
+    "parents of a sub-select": select(BEST).join(Question, Question.id == BEST.c.question_id).where(Question.id > 3),
+}
+
+
+@pytest.mark.parametrize("form", DROPPING)
+def test_an_inner_join_with_the_result_of_a_search_drops_rows(form):
+    assert rules(DROPPING[form]) == ["join_after_search"]
+
+
+@pytest.mark.parametrize("form", FILTERING)
+def test_a_condition_around_a_search_drops_rows(form):
+    assert rules(FILTERING[form]) == ["filter_after_search"]
+
+
+@pytest.mark.parametrize("form", KEEPING)
+def test_what_keeps_all_rows_of_a_search_or_is_meant_to_drop_some_is_no_finding(form):
+    assert rules(KEEPING[form]) == []
+
+
+def test_the_finding_of_a_join_says_what_to_write():
+    assert str(*lint(SEARCH.join(Note))) == (
+        "The inner join with 'note' stands outside of the search. "
+        "The rows were chosen before it, and those without a row to join are dropped, so that fewer come than were "
+        "asked for. "
+        "Join by .outerjoin(), or put the condition into what is searched, as an EXISTS."
+    )
