@@ -62,13 +62,13 @@ class DenseLeg:
         """How its rows are selected."""
         return _NEAREST
 
-    def parts(self, statement: Statement, keys: RowKeys, count: int) -> tuple[Any, ...]:  # noqa: ARG002  # finds its own
+    def parts(self, statement: Statement, keys: RowKeys, count: int) -> tuple[Any, ...]:
         """Return the nearest rows, by the index."""
         refuse_foreign(statement, self.searched)
         own = statement.where(*exclusions(self.query, self.vector, self.searched)[1:])
         search = Search(own, self.searched, self.vector, count)
         score = similarity_of(search.distance, self.searched).label("score")
-        return (arms_of(search, self.effort, count, score, exact=self.exact).rows,)
+        return (arms_of(search, self.effort, count, score, exact=self.exact, keys=keys).rows,)
 
 
 @dataclass(frozen=True, slots=True)

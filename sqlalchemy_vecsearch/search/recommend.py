@@ -119,8 +119,9 @@ def recommend(
         return _best_score(statement, searched, liked, disliked, int(k), effort, exact=exact)
     centre = _centre(searched, liked, disliked)
     vector = select(centre.c.vector).scalar_subquery()
+    keys = row_keys(statement, searched)  # without the condition, in which the ORM would compile the centre
     search = Search(statement.where(can_be_compared(vector, searched)), searched, vector, int(k))
-    found = candidates_of(search, effort, search.k, exact=exact)
+    found = candidates_of(search, effort, search.k, exact=exact, keys=keys)
     return by_distance(search, found.keys, found.rows, is_sorted=True)
 
 

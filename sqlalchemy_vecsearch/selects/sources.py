@@ -4,25 +4,39 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy.orm import Mapper, RelationshipProperty
+from sqlalchemy import Alias, Table
+from sqlalchemy.orm import LoaderCriteriaOption, Mapper, QueryableAttribute, RelationshipProperty
 from sqlalchemy.sql.selectable import FromClause, Join, SelectBase
 
+from sqlalchemy_vecsearch.selects.copies import only_columns
+from sqlalchemy_vecsearch.selects.elements import as_clause
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from sqlalchemy_vecsearch.selects.elements import Statement
 
 __all__ = ["entities_of", "inner_joins", "leaves", "read_by", "reads", "reads_one_entity", "sources"]
 
 
-def leaves(statement: Statement) -> Iterator[tuple[FromClause, bool]]:
-    """Yield what the statement reads, with every join taken apart, and whether an outer join can make it NULL."""
-    read = statement._generate()
-    read._distinct_on = ()  # SQLAlchemy 2.0 looks through it as another dialect would, and warns that that has no such
-    for source in read.get_final_froms():
-        yield from _flatten(source)
+def leaves(statement: Statement, *columns: Any) -> Iterator[tuple[FromClause, bool]]:
+    """Yield what the statement reads, with every join taken apart, and whether an outer join can make it NULL.
+
+    The ORM works joins out by compiling the statement, which takes several times as long as to build a search. So they
+    are read from the clauses where tables, aliases of tables and plain relationships are joined.
+
+    Args:
+        statement: whose FROM is meant.
+        columns: what is selected instead of its own columns, without the joins of eager loaders.
+    """
+    found = _of_clauses(statement, columns)
+    if found is None:
+        yield from _compiled(only_columns(statement, *columns) if columns else statement)
+    else:
+        yield from found.items()
 
 
 def sources(statement: Statement) -> Iterator[tuple[FromClause, bool]]:
@@ -91,6 +105,63 @@ def reads(statement: Statement, owner: Any) -> bool:
     selectable = owner if isinstance(owner, FromClause) else owner.selectable
     tables = {leaf for leaf, _ in _flatten(selectable)} | {selectable}
     return any(leaf in tables for leaf, _ in leaves(statement))
+
+
+def _compiled(statement: Statement) -> Iterator[tuple[FromClause, bool]]:
+    """Yield what FROM holds once the ORM has added to it."""
+    read = statement._generate()
+    read._distinct_on = ()  # SQLAlchemy 2.0 looks through it as another dialect would, and warns that that has no such
+    for source in read.get_final_froms():
+        yield from _flatten(source)
+
+
+def _of_clauses(statement: Statement, columns: tuple[Any, ...]) -> dict[FromClause, bool] | None:
+    """Return what FROM will hold, in its order, None where only the ORM knows: of sub-selects, secondary tables ..."""
+    joins, first = statement._setup_joins, list(statement._from_obj)
+    if joins and not first:
+        first = list(statement.columns_clause_froms)[: 1 if columns else None]
+    if len(first) > 1 or statement._memoized_select_entities or _may_add_criteria(statement):
+        return None
+    found = dict(leaf for source in first for leaf in _flatten(source))
+    for target, condition, left, how in joins:
+        joined = _joined(target, condition, left, found)
+        if joined is None or joined in found:
+            return None
+        if how["full"]:
+            found = dict.fromkeys(found, True)
+        found[joined] = bool(how["isouter"] or how["full"])
+    selected = [as_clause(column) for column in columns] or statement._raw_columns
+    entities = [] if first else [part._annotations.get("parententity") for part in selected]
+    for source in chain(
+        (entity.selectable for entity in entities if entity is not None),
+        *(part._from_objects for part in (*selected, *statement._where_criteria)),
+    ):
+        for leaf, nullable in _flatten(source):
+            found.setdefault(leaf, nullable)
+    return found if all(map(_is_table, found)) else None
+
+
+def _joined(target: Any, condition: Any, left: Any, found: Collection[FromClause]) -> FromClause | None:
+    """Return what one ``.join()`` adds to what has been found, None where that is more than a table or an alias."""
+    attributes = [one for one in (target, condition) if isinstance(one, QueryableAttribute)]
+    for attribute in attributes:
+        relationship = getattr(attribute, "property", None)
+        if not isinstance(relationship, RelationshipProperty) or relationship.secondary is not None:
+            return None
+        left = attribute.parent.selectable
+        if target is attribute:
+            target = (attribute._of_type or relationship.entity).__clause_element__()
+    if left is not None and not all(leaf in found for leaf, _ in _flatten(left)):
+        return None
+    return target if _is_table(target) else None
+
+
+def _is_table(source: Any) -> bool:
+    return isinstance(source.element if isinstance(source, Alias) else source, Table)
+
+
+def _may_add_criteria(statement: Statement) -> bool:
+    return any(isinstance(option, LoaderCriteriaOption) for option in statement._with_options)
 
 
 def _inherits(entity: Any, owner: Any) -> bool:

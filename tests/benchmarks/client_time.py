@@ -9,7 +9,7 @@ import numpy as np
 import pgvector.sqlalchemy as stock
 from sqlalchemy import Text, create_engine, make_url, select, text
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, aliased, mapped_column
 
 from sqlalchemy_vecsearch import (
     HNSW,
@@ -87,6 +87,8 @@ def _declare(dimensions):
 def _forms(passage, _, found):
     query, vectors, column, by = found[0], list(found), passage.embedding, passage.document_id
     source = select(passage).where(passage.lang == "en")
+    other = aliased(passage)
+    joined = select(passage).join(other, other.document_id == passage.document_id).where(other.lang == "de")
     stages = [(Subvector(1, found.shape[1] // 2), 100), ("halfvec", 50)]
     examples = {"positive": [1, query], "negative": [2]}
     legs = [dense(column, query), fulltext(passage.fts, "amber birch")]
@@ -94,6 +96,7 @@ def _forms(passage, _, found):
         "select(), by hand": lambda: select(passage).order_by(column.cosine_distance(query)).limit(10),
         "nearest()": lambda: nearest(passage, column, query, k=10),
         "nearest(), filtered": lambda: nearest(source, column, query, k=10),
+        "nearest(), over a join": lambda: nearest(joined, column, query, k=10),
         "nearest(), like a stored row": lambda: nearest(source, column, embedding_of(passage, 7), k=10),
         "nearest(), in stages": lambda: nearest(source, passage.bits, query, k=10, stages=stages),
         "page()": lambda: page(source, column, query, number=2, size=10),
@@ -101,9 +104,11 @@ def _forms(passage, _, found):
         "nearest_each(), 2 vectors": lambda: nearest_each(source, column, dict(enumerate(vectors[:2])), k=10),
         "nearest_each(), 32 vectors": lambda: nearest_each(source, column, dict(enumerate(vectors)), k=10),
         "recommend(), by the average": lambda: recommend(source, column, **examples, k=10),
+        "recommend(), over a join": lambda: recommend(joined, column, **examples, k=10),
         "recommend(), by the best score": lambda: recommend(source, column, **examples, k=10, strategy="best_score"),
         "hybrid(), by ranks": lambda: hybrid(source, legs, k=10),
         "hybrid(), by scores": lambda: hybrid(source, legs, k=10, fusion=Weighted()),
+        "hybrid(), over a join": lambda: hybrid(joined, legs, k=10),
         "max_sim(), 3 vectors": lambda: max_sim(source, column, vectors[:3], by=by, k=10),
         "max_sim(), 32 vectors": lambda: max_sim(source, column, vectors, by=by, k=10),
         "similar_pairs()": lambda: similar_pairs(source, column, within=0.2),

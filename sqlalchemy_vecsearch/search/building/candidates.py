@@ -31,7 +31,9 @@ class Candidates:
     keys: RowKeys
 
 
-def candidates_of(search: Search, effort: Effort, count: int, *, exact: bool = False) -> Candidates:
+def candidates_of(
+    search: Search, effort: Effort, count: int, *, exact: bool = False, keys: RowKeys | None = None
+) -> Candidates:
     """Return the ``count`` nearest rows as a sub-select, nearest first, to be read once.
 
     Args:
@@ -39,8 +41,9 @@ def candidates_of(search: Search, effort: Effort, count: int, *, exact: bool = F
         effort: how thoroughly to search.
         count: how many rows.
         exact: True reads every row.
+        keys: what tells the rows of the statement apart, where that is known already.
     """
-    arms = arms_of(search, effort, count, exact=exact)
+    arms = arms_of(search, effort, count, exact=exact, keys=keys)
     return Candidates(shared(arms.rows, "nearest"), arms.keys)
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.sql import operators
 from sqlalchemy_vecsearch.errors import SearchError
 from sqlalchemy_vecsearch.search.building.comparing import equal, equal_or_both_null, has_operators_of_its_own
 from sqlalchemy_vecsearch.search.building.subselects import column_of
-from sqlalchemy_vecsearch.selects import as_clause, leaves, only_columns, reads_one_entity, stored_element
+from sqlalchemy_vecsearch.selects import as_clause, leaves, reads_one_entity, stored_element
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,7 +105,7 @@ def identity_of(statement: Statement, searched: Searched) -> tuple[tuple[ColumnE
         return tuple((column, False) for column in own) or None
     own_columns = {getattr(column, "expression", column) for column in own}
     found: list[tuple[ColumnElement[Any], bool]] = []
-    for leaf, nullable in leaves(only_columns(statement, *own)):  # without the joins of eager loaders
+    for leaf, nullable in leaves(statement, *own):
         key = tuple(leaf.primary_key)
         if not key:
             return None
