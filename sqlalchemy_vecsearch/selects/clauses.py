@@ -12,7 +12,7 @@ from sqlalchemy.sql import operators
 from sqlalchemy.sql.elements import BindParameter, BooleanClauseList
 
 from sqlalchemy_vecsearch.errors import SearchError
-from sqlalchemy_vecsearch.selects.sources import entities_of, sources
+from sqlalchemy_vecsearch.selects.sources import entities_of, is_joined, sources
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -69,8 +69,7 @@ def is_filtered(statement: Statement) -> bool:
     """Return whether rows can be dropped between the scan and the LIMIT: by WHERE, by a join, by loader criteria."""
     return bool(
         statement._where_criteria
-        or statement._setup_joins
-        or statement._from_obj
+        or is_joined(statement)
         or has_loader_criteria(statement)
         or len(entities_of(statement)) > 1
     )

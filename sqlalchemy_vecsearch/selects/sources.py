@@ -5,9 +5,9 @@
 from __future__ import annotations
 
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Alias, Table
+from sqlalchemy import Alias, Table, table
 from sqlalchemy.orm import LoaderCriteriaOption, Mapper, QueryableAttribute, RelationshipProperty
 from sqlalchemy.sql.selectable import FromClause, Join, SelectBase
 
@@ -19,14 +19,25 @@ if TYPE_CHECKING:
 
     from sqlalchemy_vecsearch.selects.elements import Statement
 
-__all__ = ["entities_of", "inner_joins", "leaves", "read_by", "reads", "reads_one_entity", "sources"]
+__all__ = [
+    "entities_of",
+    "inner_joins",
+    "is_joined",
+    "leaves",
+    "read_by",
+    "reads",
+    "reads_one_entity",
+    "sources",
+]
 
 
 def leaves(statement: Statement, *columns: Any) -> Iterator[tuple[FromClause, bool]]:
     """Yield what the statement reads, with every join taken apart, and whether an outer join can make it NULL.
 
     The ORM works joins out by compiling the statement, which takes several times as long as to build a search. So they
-    are read from the clauses where tables, aliases of tables and plain relationships are joined.
+    are read from the clauses where tables, aliases of tables and relationships are joined. The secondary table of a
+    relationship is left out where the rows of both sides say which of its rows joins them. Elsewhere it stands as a
+    table without a key: the ORM gives it another name for each level of a search, which no other clause can say.
 
     Args:
         statement: whose FROM is meant.
@@ -35,8 +46,14 @@ def leaves(statement: Statement, *columns: Any) -> Iterator[tuple[FromClause, bo
     found = _of_clauses(statement, columns)
     if found is None:
         yield from _compiled(only_columns(statement, *columns) if columns else statement)
+        if any(relationship.secondary is not None for relationship in _relationships(statement)):
+            yield _SECONDARY, True
     else:
         yield from found.items()
+
+
+_SECONDARY: Final = table("secondary")
+"""Stands for the rows of a secondary table that nothing outside the ORM's join can name."""
 
 
 def sources(statement: Statement) -> Iterator[tuple[FromClause, bool]]:
@@ -68,6 +85,12 @@ def inner_joins(statement: Statement) -> Iterator[tuple[FromClause, Any]]:  # An
             yield joined, condition
 
 
+def is_joined(statement: Statement) -> bool:
+    """Return whether FROM is spelt out, by joins or by select_from(), be it before other columns were selected."""
+    before = any(level._setup_joins for level in statement._memoized_select_entities)
+    return bool(statement._setup_joins or statement._from_obj or before)
+
+
 def read_by(part: Any) -> Iterable[FromClause]:
     """Return what a clause reads: itself, or the tables and the sub-selects of its columns; nothing of a Select."""
     if isinstance(part, SelectBase):
@@ -89,7 +112,7 @@ def entities_of(statement: Statement) -> set[Any]:
 def reads_one_entity(statement: Statement) -> bool:
     """Return whether one entity or table is all that FROM holds; sub-selects in WHERE do not count."""
     entities = entities_of(statement)
-    if statement._setup_joins or statement._from_obj or len(entities) != 1:
+    if is_joined(statement) or len(entities) != 1:
         return False
     (entity,) = entities
     own = entity if isinstance(entity, FromClause) else entity.selectable
@@ -116,7 +139,7 @@ def _compiled(statement: Statement) -> Iterator[tuple[FromClause, bool]]:
 
 
 def _of_clauses(statement: Statement, columns: tuple[Any, ...]) -> dict[FromClause, bool] | None:
-    """Return what FROM will hold, in its order, None where only the ORM knows: of sub-selects, secondary tables ..."""
+    """Return what FROM will hold, in its order, None where only the ORM knows it: of polymorphic classes ..."""
     joins, first = statement._setup_joins, list(statement._from_obj)
     if joins and not first:
         first = list(statement.columns_clause_froms)[: 1 if columns else None]
@@ -124,7 +147,7 @@ def _of_clauses(statement: Statement, columns: tuple[Any, ...]) -> dict[FromClau
         return None
     found = dict(leaf for source in first for leaf in _flatten(source))
     for target, condition, left, how in joins:
-        joined = _joined(target, condition, left, found)
+        joined = _joined(target, condition, left, found, full=how["full"])
         if joined is None or joined in found:
             return None
         if how["full"]:
@@ -141,12 +164,13 @@ def _of_clauses(statement: Statement, columns: tuple[Any, ...]) -> dict[FromClau
     return found if all(map(_is_table, found)) else None
 
 
-def _joined(target: Any, condition: Any, left: Any, found: Collection[FromClause]) -> FromClause | None:
+def _joined(target: Any, condition: Any, left: Any, found: Collection[FromClause], *, full: bool) -> FromClause | None:
     """Return what one ``.join()`` adds to what has been found, None where that is more than a table or an alias."""
-    attributes = [one for one in (target, condition) if isinstance(one, QueryableAttribute)]
-    for attribute in attributes:
+    for attribute in (target, condition):
+        if not isinstance(attribute, QueryableAttribute):
+            continue
         relationship = getattr(attribute, "property", None)
-        if not isinstance(relationship, RelationshipProperty) or relationship.secondary is not None:
+        if not isinstance(relationship, RelationshipProperty) or not _is_said_by_both_sides(relationship, full=full):
             return None
         left = attribute.parent.selectable
         if target is attribute:
@@ -154,6 +178,25 @@ def _joined(target: Any, condition: Any, left: Any, found: Collection[FromClause
     if left is not None and not all(leaf in found for leaf, _ in _flatten(left)):
         return None
     return target if _is_table(target) else None
+
+
+def _is_said_by_both_sides(relationship: RelationshipProperty[Any], *, full: bool) -> bool:
+    """Return whether the rows that are joined say which row of the secondary table joins them, if there is one."""
+    if relationship.secondary is None:
+        return True
+    pairs = (*relationship.synchronize_pairs, *(relationship.secondary_synchronize_pairs or ()))
+    key = set(relationship.secondary.primary_key)
+    return bool(key) and not full and key <= {referring for _, referring in pairs}
+
+
+def _relationships(statement: Statement) -> Iterator[RelationshipProperty[Any]]:
+    """Yield the relationships that joins go along."""
+    for level in (*statement._memoized_select_entities, statement):
+        for target, condition, *_ in level._setup_joins:
+            for attribute in (target, condition):
+                relationship = getattr(attribute, "property", None)
+                if isinstance(relationship, RelationshipProperty):
+                    yield relationship
 
 
 def _is_table(source: Any) -> bool:

@@ -2,7 +2,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from sqlalchemy import ForeignKey, create_engine, func, insert, select, text
+from sqlalchemy import Column, ForeignKey, Table, create_engine, func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, aliased, mapped_column, relationship, selectinload
 
@@ -34,12 +34,21 @@ class Author(Base):
     name: Mapped[str]
 
 
+REVIEWED = Table(
+    "reviewed",
+    Base.metadata,
+    Column("document_id", ForeignKey("document.id", ondelete="CASCADE"), primary_key=True),
+    Column("author_id", ForeignKey("author.id"), primary_key=True),
+)
+
+
 class Document(Base):
     __tablename__ = "document"
     id: Mapped[int] = mapped_column(primary_key=True)
     hundredth: Mapped[int]
     author_id: Mapped[int] = mapped_column(ForeignKey("author.id"))
     author: Mapped[Author] = relationship()
+    reviewers: Mapped[list[Author]] = relationship(secondary=REVIEWED)
     embedding: Mapped[list[float] | None] = embedding_column(DIMENSIONS, metric="cosine", index=HNSW())
 
 
@@ -78,6 +87,8 @@ def url(vecsearch_databases, vectors):
             ],
         )
         connection.execute(insert(Document), {"id": ROWS, "hundredth": 0, "author_id": 0, "embedding": None})
+        reviewed = [{"document_id": i, "author_id": (i + step) % 10} for i in range(ROWS) for step in (1, 2)]
+        connection.execute(insert(REVIEWED), reviewed)
         columns = ("lists", "half", "bits", "part", "plain")
         connection.execute(
             insert(Variant),
@@ -87,7 +98,7 @@ def url(vecsearch_databases, vectors):
             ],
         )
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("VACUUM ANALYZE document, variant, author"))
+        connection.execute(text("VACUUM ANALYZE document, variant, author, reviewed"))
     engine.dispose()
     yield url
     vecsearch_databases.drop(url)
@@ -212,6 +223,34 @@ def test_an_outer_join_keeps_rows_without_a_partner(session, query):
     source = select(Document.id, other.id.label("other")).outerjoin(other, other.id == Document.id + 1_000_000)
     rows = session.execute(nearest(source, Document.embedding, query, k=5)).all()
     assert [row.other for row in rows] == [None] * 5
+
+
+@pytest.mark.parametrize("exact", [False, True])
+@pytest.mark.parametrize("outer", [False, True])
+def test_a_join_through_a_secondary_table_returns_each_pair_once(session, vectors, query, exact, outer):
+    source = select(Document.id, Author.name).join(Document.reviewers, isouter=outer).order_by(Author.id)
+    found = session.execute(nearest(source, Document.embedding, query, k=6, exact=exact)).all()
+    nearest_ids = exact_ids(vectors, query, 3)
+    pairs = [(i, f"author {reviewer}") for i in nearest_ids for reviewer in sorted([(i + 1) % 10, (i + 2) % 10])]
+    assert [(row.id, row.name) for row in found] == pairs
+
+
+def test_a_join_through_a_secondary_table_can_be_filtered(session, vectors, query):
+    source = select(Document).join(Document.reviewers).where(Author.name == "author 3")
+    found = session.scalars(nearest(source, Document.embedding, query, k=10)).all()
+    wanted = exact_ids(vectors, query, 10, lambda i: i % 10 in {1, 2})
+    assert len({document.id for document in found}) == 10
+    assert recall([document.id for document in found], wanted) >= 0.9
+
+
+def test_a_join_before_other_columns_are_selected_still_counts(session, vectors, query):
+    source = select(Document.id).join(Document.author).where(Author.name == "author 3").with_only_columns(Document)
+    found = session.scalars(nearest(source, Document.embedding, query, k=10)).all()
+    assert recall([document.id for document in found], exact_ids(vectors, query, 10, lambda i: i % 10 == 3)) >= 0.9
+    other = aliased(Author)
+    source = select(Document.id, other.id).join(other, other.id < 3).with_only_columns(Document.id, other.id)
+    rows = session.execute(nearest(source, Document.embedding, query, k=6)).all()
+    assert len({(row[0], row[1]) for row in rows}) == 6
 
 
 def test_a_threshold_bounds_the_distance(session, query):

@@ -12,6 +12,7 @@ from sqlalchemy import (
     column,
     exists,
     func,
+    inspect,
     join,
     lateral,
     outerjoin,
@@ -61,6 +62,21 @@ class Owner(Base):
     items: Mapped[list["Item"]] = relationship(back_populates="owner")
 
 
+ALIKE = Table(
+    "alike",
+    Base.metadata,
+    Column("item_id", ForeignKey("item.id"), primary_key=True),
+    Column("other_id", ForeignKey("item.id"), primary_key=True),
+)
+STUCK = Table(
+    "stuck",
+    Base.metadata,
+    Column("id", primary_key=True),
+    Column("item_id", ForeignKey("item.id")),
+    Column("label_id", ForeignKey("label.id")),
+)
+
+
 class Label(Base):
     __tablename__ = "label"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -86,6 +102,12 @@ class Item(Base):
     owner: Mapped[Owner] = relationship(back_populates="items", lazy="joined")
     notes: Mapped[list[Note]] = relationship()
     labels: Mapped[list[Label]] = relationship(secondary=LABELLED)
+    stickers: Mapped[list[Label]] = relationship(secondary=STUCK, viewonly=True)
+    alike: Mapped[list["Item"]] = relationship(
+        secondary=ALIKE,
+        primaryjoin=lambda: Item.id == ALIKE.c.item_id,
+        secondaryjoin=lambda: Item.id == ALIKE.c.other_id,
+    )
     parent: Mapped["Item | None"] = relationship(remote_side="Item.id")
 
 
@@ -196,8 +218,6 @@ CHEAP = {
 """Read from the clauses."""
 
 COMPILED = {
-    "a secondary table": (select(Item).join(Item.labels), Item),
-    "a secondary table by an outer join": (select(Item).outerjoin(Label, Item.labels), Item),
     "to a joined subclass": (select(Owner, Photo).join(Photo, Photo.owned_by == Owner.id), Photo),
     "to a polymorphic class": (select(Owner, Shape).join(Shape, Shape.owner_id == Owner.id), Shape),
     "to with_polymorphic": (select(Owner, EVERY).join(EVERY, EVERY.owner_id == Owner.id), EVERY),
@@ -224,6 +244,23 @@ COMPILED = {
     "a join on the right": (select(ITEM).select_from(ITEM.outerjoin(NOTE.join(ITEM.alias(), true()), true())), ITEM),
 }
 """Left to the ORM."""
+
+LABEL, GOOD = Label.__table__, aliased(Label)
+SECONDARY = {
+    "a secondary table": (select(Item).join(Item.labels), [(ITEM, False), (LABEL, False)]),
+    "an outer join": (select(Item).outerjoin(Label, Item.labels), [(ITEM, False), (LABEL, True)]),
+    "after a join": (select(Item).join(Item.owner).join(Item.labels), [(ITEM, False), (OWNER, False), (LABEL, False)]),
+    "of_type": (select(Item).join(Item.labels.of_type(GOOD)), [(ITEM, False), (inspect(GOOD).selectable, False)]),
+    "to itself": (select(Item).join(Item.alike.of_type(A)), [(ITEM, False), (inspect(A).selectable, False)]),
+}
+"""Joined by rows that the rows of both sides identify; the ORM names them anew each time it is asked."""
+
+KEYLESS_SECONDARY = {
+    "a key of its own": select(Item).join(Item.stickers),
+    "a full join": select(Item).join(Item.labels, full=True),
+    "beside what the ORM adds": select(Item).join(Item.labels).options(with_loader_criteria(Label, Label.name > "a")),
+    "before other columns": select(Item.id).join(Item.labels).with_only_columns(Item),
+}
 
 KEYLESS = {
     "a keyless table": (select(Item).join(LINE, LINE.c.item_id == Item.id), Item),
@@ -297,3 +334,15 @@ def test_what_has_no_key_is_refused(statement, entity):
     assert identity_of(statement, searched_column(entity.embedding)) is None
     with pytest.raises(SearchError, match="reads something without a primary key"):
         nearest(statement, entity.embedding, [1, 2, 3], k=5)
+
+
+@pytest.mark.parametrize(("statement", "wanted"), SECONDARY.values(), ids=SECONDARY)
+def test_a_secondary_table_is_left_out_where_both_sides_say_its_row(statement, wanted, compilations):
+    assert list(selects.leaves(statement, Item.id)) == wanted
+    assert not compilations
+
+
+@pytest.mark.parametrize("statement", KEYLESS_SECONDARY.values(), ids=KEYLESS_SECONDARY)
+def test_a_secondary_table_has_no_key_elsewhere(statement):
+    assert identity_of(statement, searched_column(Item.embedding)) is None
+    assert selects.is_filtered(statement)
