@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sqlalchemy import Column as CoreColumn
-from sqlalchemy import ForeignKey, Integer, MetaData, Table, bindparam, desc, func, literal_column, select
+from sqlalchemy import ForeignKey, Integer, MetaData, Table, bindparam, desc, func, literal_column, select, union_all
 from sqlalchemy import text as sql_text
 from sqlalchemy.dialects.postgresql import psycopg
 from sqlalchemy.orm import DeclarativeBase, Mapped, aliased, joinedload, mapped_column, relationship
@@ -769,8 +769,8 @@ def test_a_join_with_something_keyless_is_refused():
     source = select(Document).join(words, words.c.word == Document.lang)
     assert refused(SearchError, source, Document.embedding, QUERY) == (
         "The statement that searches 'document.embedding' reads something without a primary key. "
-        "The rows that the index finds are taken in a sub-select and found again by their keys, and a sub-select, a "
-        "function or a keyless table has none. "
+        "The rows that the index finds are taken in a sub-select and found again by their keys, and a function, a "
+        "keyless table or a sub-select that does not select the whole key of one table has none. "
         "Search first and join to the result, write the join as an EXISTS, declare the primary key of a table that has "
         "one, or pass exact=True."
     )
@@ -792,6 +792,62 @@ def test_what_has_no_key_itself_is_refused_but_by_the_exact_way(source, column):
         assert "reads something without a primary key" in refused(SearchError, source, column, QUERY, **options)
     exact = sql(nearest(source, column, QUERY, k=10, metric="cosine", exact=True))
     assert "OPERATOR(pg_catalog.+) 0 LIMIT" in exact
+
+
+REVIEWS = Table(
+    "review",
+    MetaData(),
+    CoreColumn("document_id", Integer, primary_key=True),
+    CoreColumn("reviewer", Integer, primary_key=True),
+    CoreColumn("stars", Integer),
+)
+WHOLE_KEYS = {
+    "of both columns": select(REVIEWS).where(REVIEWS.c.stars > 3),
+    "of both, in another order": select(REVIEWS.c.reviewer, REVIEWS.c.document_id.label("id")),
+    "within another": select(select(REVIEWS).where(REVIEWS.c.stars > 3).subquery()),
+    "limited": select(REVIEWS).order_by(REVIEWS.c.stars).limit(5),
+    "of a class": select(Author.id.label("document_id")),
+}
+PARTS_OF_KEYS = {
+    "of one column": select(REVIEWS.c.document_id),
+    "within another": select(select(REVIEWS).subquery().c.document_id),
+    "of one of joined tables": select(Author.id.label("document_id")).join(REVIEWS, REVIEWS.c.reviewer == Author.id),
+    "of one of two tables": select(Author.id.label("document_id")).where(REVIEWS.c.reviewer == Author.id),
+    "of a union": union_all(select(Author.id.label("document_id")), select(Author.id)),
+}
+
+
+def joined_with(inner):
+    joined = inner.subquery()
+    return select(Document).join(joined, list(joined.c)[-1] == Document.id)
+
+
+@pytest.mark.parametrize("inner", WHOLE_KEYS.values(), ids=WHOLE_KEYS)
+def test_a_sub_select_with_the_whole_key_of_one_table_is_joined(inner):
+    """Each of its rows with a document is a row of the result."""
+    keys = len(inner.subquery().primary_key)
+    text = sql(nearest(joined_with(inner), Document.embedding, QUERY, k=10))
+    assert text.count(f"AS key_{keys}") == text.count("AS key_0")
+    assert f"key_{keys + 1}" not in text
+
+
+@pytest.mark.parametrize("inner", PARTS_OF_KEYS.values(), ids=PARTS_OF_KEYS)
+def test_one_with_a_part_of_a_key_is_refused(inner):
+    """SQLAlchemy takes the part for its primary key, and a row would be found again by that of others."""
+    assert joined_with(inner).get_final_froms()[0].right.primary_key
+    assert "reads something without a primary key" in refused(
+        SearchError, joined_with(inner), Document.embedding, QUERY
+    )
+
+
+def test_rows_of_a_sub_select_itself_are_found_by_a_whole_key():
+    documents = select(Document).where(Document.lang == "en").subquery()
+    of_authors = select(Document.id, Document.embedding).join(Author, Document.author_id == Author.id).subquery()
+    whole, twice = aliased(Document, documents), aliased(Document, of_authors)
+    assert "AS key_0" in sql(nearest(whole, whole.embedding, QUERY, k=10))
+    assert "AS key_0" in sql(nearest(documents, documents.c.embedding, QUERY, k=10, metric="cosine"))
+    for source, column in ((twice, twice.embedding), (of_authors, of_authors.c.embedding)):
+        assert "reads something without a primary key" in refused(SearchError, source, column, QUERY, metric="cosine")
 
 
 def test_a_stored_row_of_another_table_is_refused():

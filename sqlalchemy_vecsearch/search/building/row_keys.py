@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from sqlalchemy import BinaryExpression, Boolean
+from sqlalchemy import CTE, BinaryExpression, Boolean, Select, Subquery
 from sqlalchemy.orm import QueryableAttribute
 from sqlalchemy.sql import operators
 
@@ -83,9 +83,11 @@ _BOOLEAN: Final = Boolean()
 def entity_key(element: Any) -> tuple[Any, ...]:
     """Return the primary key of the entity, alias or table that a searched element belongs to."""
     stored = stored_element(element)
-    if isinstance(stored, QueryableAttribute):
-        return mapped_key(stored.parent.entity, stored.parent.mapper)
-    return tuple(stored.table.primary_key)
+    if not isinstance(stored, QueryableAttribute):
+        return _key_of(stored.table)
+    if stored.parent.is_aliased_class and not _key_of(stored.parent.selectable):
+        return ()
+    return mapped_key(stored.parent.entity, stored.parent.mapper)
 
 
 def mapped_key(entity: Any, mapper: Mapper[Any]) -> tuple[Any, ...]:  # Any: a mapped class or an alias of one
@@ -93,12 +95,29 @@ def mapped_key(entity: Any, mapper: Mapper[Any]) -> tuple[Any, ...]:  # Any: a m
     return tuple(getattr(entity, mapper.get_property_by_column(column).key) for column in mapper.primary_key)
 
 
+def _key_of(source: FromClause) -> tuple[ColumnElement[Any], ...]:
+    """Return the columns that tell the rows of a table or a sub-select apart, none where that is not known.
+
+    SQLAlchemy says of a sub-select which columns of primary keys it selects: these can be a part of a key, or that of
+    one table among several that are joined, whose rows then come more than once.
+    """
+    key = tuple(source.primary_key)
+    if not isinstance(source, Subquery | CTE):
+        return key
+    if not isinstance(source.element, Select):
+        return ()
+    read = [leaf for leaf, _ in leaves(source.element)]
+    within = _key_of(read[0]) if len(read) == 1 else ()
+    selected = {proxied for column in key for proxied in column.proxy_set}
+    return key if within and selected.issuperset(within) else ()
+
+
 def identity_of(statement: Statement, searched: Searched) -> tuple[tuple[ColumnElement[Any], bool], ...] | None:
     """Return the columns that tell each row of the statement from every other, and whether each may be NULL.
 
     That is the primary key of the searched entity, and with joins the keys of everything that is joined: a document
-    that a join returns three times is three rows. None means that something in FROM has no key, such as a sub-select
-    or a function.
+    that a join returns three times is three rows. None means that something in FROM has no key, such as a function or
+    a part of one.
     """
     own = entity_key(searched.element)
     if reads_one_entity(statement):
@@ -106,7 +125,7 @@ def identity_of(statement: Statement, searched: Searched) -> tuple[tuple[ColumnE
     own_columns = {getattr(column, "expression", column) for column in own}
     found: list[tuple[ColumnElement[Any], bool]] = []
     for leaf, nullable in leaves(statement, *own):
-        key = tuple(leaf.primary_key)
+        key = _key_of(leaf)
         if not key:
             return None
         found += [(column, nullable and column not in own_columns) for column in key]
@@ -123,8 +142,8 @@ def row_keys(statement: Statement, searched: Searched) -> RowKeys:
     if identity is None:
         raise SearchError(
             f"The statement that searches {searched.label!r} reads something without a primary key. "
-            "The rows that the index finds are taken in a sub-select and found again by their keys, and a sub-select, "
-            "a function or a keyless table has none. "
+            "The rows that the index finds are taken in a sub-select and found again by their keys, and a function, a "
+            "keyless table or a sub-select that does not select the whole key of one table has none. "
             "Search first and join to the result, write the join as an EXISTS, declare the primary key of a table that "
             "has one, or pass exact=True."
         )
