@@ -770,7 +770,7 @@ def test_a_join_with_something_keyless_is_refused():
     assert refused(SearchError, source, Document.embedding, QUERY) == (
         "The statement that searches 'document.embedding' reads something without a primary key. "
         "The rows that the index finds are taken in a sub-select and found again by their keys, and a function, a "
-        "keyless table or a sub-select that does not select the whole key of one table has none. "
+        "keyless table or a sub-select that does not select the whole key of what it reads has none. "
         "Search first and join to the result, write the join as an EXISTS, declare the primary key of a table that has "
         "one, or pass exact=True."
     )
@@ -807,12 +807,18 @@ WHOLE_KEYS = {
     "within another": select(select(REVIEWS).where(REVIEWS.c.stars > 3).subquery()),
     "limited": select(REVIEWS).order_by(REVIEWS.c.stars).limit(5),
     "of a class": select(Author.id.label("document_id")),
+    "of two tables": select(REVIEWS.c.document_id, REVIEWS.c.reviewer, Author.id).join(
+        Author, REVIEWS.c.reviewer == Author.id
+    ),
 }
 PARTS_OF_KEYS = {
     "of one column": select(REVIEWS.c.document_id),
     "within another": select(select(REVIEWS).subquery().c.document_id),
     "of one of joined tables": select(Author.id.label("document_id")).join(REVIEWS, REVIEWS.c.reviewer == Author.id),
     "of one of two tables": select(Author.id.label("document_id")).where(REVIEWS.c.reviewer == Author.id),
+    "of two of which one may be missing": select(REVIEWS.c.document_id, REVIEWS.c.reviewer, Author.id).join(
+        Author, REVIEWS.c.reviewer == Author.id, isouter=True
+    ),
     "of a union": union_all(select(Author.id.label("document_id")), select(Author.id)),
 }
 
@@ -823,7 +829,7 @@ def joined_with(inner):
 
 
 @pytest.mark.parametrize("inner", WHOLE_KEYS.values(), ids=WHOLE_KEYS)
-def test_a_sub_select_with_the_whole_key_of_one_table_is_joined(inner):
+def test_a_sub_select_with_the_whole_key_of_what_it_reads_is_joined(inner):
     """Each of its rows with a document is a row of the result."""
     keys = len(inner.subquery().primary_key)
     text = sql(nearest(joined_with(inner), Document.embedding, QUERY, k=10))

@@ -99,17 +99,17 @@ def _key_of(source: FromClause) -> tuple[ColumnElement[Any], ...]:
     """Return the columns that tell the rows of a table or a sub-select apart, none where that is not known.
 
     SQLAlchemy says of a sub-select which columns of primary keys it selects: these can be a part of a key, or that of
-    one table among several that are joined, whose rows then come more than once.
+    one table among several that are joined, whose rows then come more than once. All of all keys are needed, none NULL.
     """
     key = tuple(source.primary_key)
     if not isinstance(source, Subquery | CTE):
         return key
     if not isinstance(source.element, Select):
         return ()
-    read = [leaf for leaf, _ in leaves(source.element)]
-    within = _key_of(read[0]) if len(read) == 1 else ()
+    read = [(_key_of(leaf), nullable) for leaf, nullable in leaves(source.element)]
     selected = {proxied for column in key for proxied in column.proxy_set}
-    return key if within and selected.issuperset(within) else ()
+    told = all(within and not nullable and selected.issuperset(within) for within, nullable in read)
+    return key if told else ()
 
 
 def identity_of(statement: Statement, searched: Searched) -> tuple[tuple[ColumnElement[Any], bool], ...] | None:
@@ -143,7 +143,7 @@ def row_keys(statement: Statement, searched: Searched) -> RowKeys:
         raise SearchError(
             f"The statement that searches {searched.label!r} reads something without a primary key. "
             "The rows that the index finds are taken in a sub-select and found again by their keys, and a function, a "
-            "keyless table or a sub-select that does not select the whole key of one table has none. "
+            "keyless table or a sub-select that does not select the whole key of what it reads has none. "
             "Search first and join to the result, write the join as an EXISTS, declare the primary key of a table that "
             "has one, or pass exact=True."
         )
