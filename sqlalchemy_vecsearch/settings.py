@@ -12,7 +12,6 @@ from sqlalchemy import (
     Engine,
     Integer,
     Text,
-    and_,
     case,
     cast,
     event,
@@ -118,7 +117,6 @@ class CarriedSettings:
         exactly: parameters to set outright.
         hnsw_bounds: parameters of an iterative HNSW scan to set beside its order.
         hnsw_order: the order of an iterative HNSW scan, "off" for a scan that is not, None to leave it as it is.
-        hnsw_only_if: the condition under which the scan is iterative, evaluated with the settings; else it is not.
         hnsw_optional: True leaves the iterative scan out on a server whose pgvector has none (before 0.8); without it
             such a server raises an error, since rows could be missing.
         ivfflat_order: the same for IVFFlat, and always optional.
@@ -128,7 +126,6 @@ class CarriedSettings:
     exactly: tuple[tuple[str, Amount], ...] = ()
     hnsw_bounds: tuple[tuple[str, Amount], ...] = ()
     hnsw_order: Literal["off", "strict_order", "relaxed_order"] | None = None
-    hnsw_only_if: ColumnElement[bool] | None = None
     hnsw_optional: bool = True
     ivfflat_order: Literal["off", "relaxed_order"] | None = None
 
@@ -190,10 +187,6 @@ def _concatenated(settings: CarriedSettings, *after: ColumnElement[Any]) -> Colu
             known = current_setting("hnsw.iterative_scan").is_not(None)
             together = iterative[0] if len(iterative) == 1 else func.pg_catalog.concat(*iterative, type_=Text)
             iterative = [case((known, together))]
-            if settings.hnsw_only_if is not None:
-                iterative = [
-                    case((and_(settings.hnsw_only_if, known), together), else_=_unset("hnsw.iterative_scan")),
-                ]
         calls += iterative
     if settings.ivfflat_order == "off":
         calls.append(_unset("ivfflat.iterative_scan"))

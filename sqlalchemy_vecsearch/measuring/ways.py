@@ -60,7 +60,7 @@ def taken(ways: tuple[PlanWay, ...]) -> Iterator[str]:
         elif scan is not None:
             yield f"It came short, so every row that passes was compared: {way.rows}."
         elif first is not None:
-            yield f"To scan on for more would cost more, so every row that passes was compared: {way.rows}."
+            yield f"They are so few that to scan on would cost more, so every row that passes was compared: {way.rows}."
         elif any(other.name == "first" for other in ways):  # which does not look where the catalog knows few rows
             yield f"The table is small, so every row that passes was compared: {way.rows}."
         else:

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Float, Integer, and_, case, cast, func, literal_column, select, true
 
-from sqlalchemy_vecsearch.search.building.arithmetic import divided, minus, times
+from sqlalchemy_vecsearch.search.building.arithmetic import divided, times
 from sqlalchemy_vecsearch.search.building.decided import EXACT, FIRST, SCAN, small_table
 from sqlalchemy_vecsearch.search.building.plain_indexes import columns_compared, lead_plain_indexes
 from sqlalchemy_vecsearch.search.building.scan import UNBOUNDED_SCAN, ef_search_of, links_of, may_be_hnsw
 from sqlalchemy_vecsearch.search.building.subselects import count_rows, inline, materialized
 from sqlalchemy_vecsearch.search.building.table_statistics import (
-    entries_read,
     index_scans,
     is_partitioned,
     known_before,
@@ -41,37 +40,10 @@ _LEAST_SEEN: Final = literal_column("2", Integer)
 """Rows that must pass near the query before a scan goes on for more: with none or one the share of rows that pass is
 not known, and a scan for rows that are not there visits the whole graph, at 40 times the cost of the exact way."""
 
-_LEAST_SEEN_FARTHER: Final = literal_column("5", Integer)
-"""The same where the first scan has looked farther, so that many more rows tell of the share."""
-
-_LARGE: Final = literal_column("CAST(500000 AS REAL)", Float(24))
-"""Rows of a table from which on the first scan looks farther. Of a million it then returns 1,500 to 7,500 in 3 to 7 ms
-more, and the scan that goes on visits 0.5 to 1.5 times as many as they make likely. Of the candidates alone two to four
-pass where 1% do: that hardly tells it from 0.1%, and the two ways to go on take 40 and 150 ms. In 250,000 rows it was
-no gain: every row is read in 40 ms there, and to look farther costs 2 to 4."""
-
 _LEAST_PART: Final = literal_column("CAST(30 AS DOUBLE PRECISION)", Float(53))
 """One in so many rows at the most may pass for all of them to be read by a plain index."""
 
-_TWICE: Final = literal_column("CAST(2 AS DOUBLE PRECISION)", Float(53))
 _ONE: Final = literal_column("CAST(1 AS DOUBLE PRECISION)", Float(53))
-
-
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """What the first scan found.
-
-    Attributes:
-        passed: how many rows.
-        returned: from among how many that the index returned.
-        candidates: how many it returns without looking farther.
-        source: where these stand, with what was known before.
-    """
-
-    passed: ColumnElement[int]
-    returned: ColumnElement[float]
-    candidates: ColumnElement[float]
-    source: FromClause
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +54,12 @@ class ArmChoice:
         shape: of the search.
         numbers: that stand in its SQL.
         search: what is read, and through which column.
-        indexes: how many of its indexes the first scan reads, each for as many rows.
         outer: the rows of queries, where there are many.
     """
 
     shape: Shape
     numbers: Numbers
     search: Search
-    indexes: int = 1
     outer: FromClause | None = None
 
     def ef_search(self, before: CTE | None) -> ColumnElement[int]:
@@ -116,34 +86,12 @@ class ArmChoice:
         if self._is_partitioned and self._is_quantized:
             return materialized(self.for_each(known_of_partitions(self.search.table)), "before")
         least = self.numbers.double("small") if self.shape.bounded else _double(small_table(self.search.searched))
-        if self._is_quantized or self.shape.locking or self.indexes > 1 or not may_be_hnsw(self.search.searched):
-            return materialized(self.for_each(known_before(self.search.table, least)), "before")
-        columns = self._led_by_plain_indexes()
-        led = (lead_plain_indexes(self.search.table, columns),) if columns else ()
-        return materialized(known_before(self.search.table, least, _LARGE, led), "before")
-
-    def looks_farther(self, before: CTE | None) -> ColumnElement[bool] | None:
-        """Return whether the first scan goes on with what it compared and discarded, until enough rows have passed.
-
-        The scan holds some thousands of them sorted, so that is cheap; and how many of them pass says far better than
-        the candidates alone how many a scan that goes on has to visit. It is known from the entries of the index that
-        have been read. Where a plain index may lead to the rows that pass, the candidates suffice.
-        """
-        if before is None or "entries" not in before.c:
-            return None
-        return before.c.entries.is_not(None)
-
-    def rows_of_scan(self, before: CTE | None) -> ColumnElement[int]:
-        """Return how many rows a scan that goes on yields: in a large table fewer, since each costs much."""
-        if before is None or self.looks_farther(before) is None:
-            return self.numbers["scan"]
-        fewer = case((before.c.entries.is_not(None), self.numbers["enough"])).label("fewer")
-        return func.coalesce(select(fewer).scalar_subquery(), self.numbers["scan"], type_=Integer)
+        return materialized(self.for_each(known_before(self.search.table, least)), "before")
 
     def arm_after(self, first: CTE, before: CTE | None) -> Statement:
         """Return which arm is to go on."""
-        seen = self._seen(first, before)
-        answered = self._answered(seen, before)
+        passed, source = self._passed(first, before)
+        answered = passed >= self.numbers["enough"]
         last = constant(EXACT)
         if affordable := self.affordable():
             last = case((and_(*affordable), last), else_=constant(SCAN))
@@ -152,20 +100,21 @@ class ArmChoice:
             choices.append((before.c.small, constant(EXACT)))
         if before is not None and self._is_quantized:
             # read by other means, and in the order of what the index holds, which tells less than the whole vectors
-            whole = and_(seen.passed >= self.numbers["first"], self._scans_now() == before.c.scans)
+            whole = and_(passed >= self.numbers["first"], self._scans_now() == before.c.scans)
             choices.append((and_(whole, *self.affordable()), constant(EXACT)))
         if may_be_hnsw(self.search.searched):
             choices.append((answered, constant(FIRST)))
         if before is not None:
             choices.append((self._scans_now() == before.c.scans, constant(FIRST)))
         if before is not None and (columns := self._led_by_plain_indexes()):
-            sooner = and_(self._few(seen, before), lead_plain_indexes(self.search.table, columns))
+            sooner = and_(self._few(passed, before), lead_plain_indexes(self.search.table, columns))
             choices.append((and_(sooner, *self.affordable()), constant(EXACT)))
         if may_be_hnsw(self.search.searched):
-            choices.append((and_(_iterates(), *self._pays(seen, before)), constant(SCAN)))
+            likely = times(cast(passed, Float(53)), self._rows(before)) >= self.numbers.double("likely")
+            choices.append((and_(_iterates(), passed >= _LEAST_SEEN, likely), constant(SCAN)))
         else:
             choices.append((answered, constant(SCAN)))
-        return select(case(*choices, else_=last).label("taken")).select_from(seen.source)
+        return select(case(*choices, else_=last).label("taken")).select_from(source)
 
     def most_visited(self, first: CTE, before: CTE | None) -> Amount:
         """Return how many rows a scan that goes on visits at the most, which it looks up when it begins.
@@ -177,24 +126,21 @@ class ArmChoice:
             return self.numbers["max_scan_tuples"]
         if not may_be_hnsw(self.search.searched):
             return UNBOUNDED_SCAN
-        seen = self._seen(first, before)
-        worth = self._worth_visiting(seen, before)
+        passed, source = self._passed(first, before)
+        worth = self._worth_visiting(passed, before)
         if affordable := self.affordable():
             worth = case((and_(*affordable), worth), else_=literal_column(UNBOUNDED_SCAN, Integer))
-        return select(worth).select_from(seen.source).scalar_subquery()
+        return select(worth).select_from(source).scalar_subquery()
 
-    def _worth_visiting(self, seen: _Seen, before: CTE | None) -> ColumnElement[int]:
+    def _worth_visiting(self, passed: ColumnElement[int], before: CTE | None) -> ColumnElement[int]:
         """Return how many rows to visit before every row is read: what the share that passed makes likely."""
-        candidates = times(seen.returned, cast(self.rows_of_scan(before), Float(53)))
-        passing = func.greatest(cast(seen.passed, Float(53)), _ONE, type_=Float(53))
+        candidates = times(cast(self.ef_search(before), Float(53)), self.numbers.double("scan"))
+        passing = func.greatest(cast(passed, Float(53)), _ONE, type_=Float(53))
         likely = divided(times(candidates, self.numbers.double("tuples")), passing)
         # each partition has a graph of its own, and the bound is that of each scan
         rows = rows_of_largest_partition(self.search.table) if self._is_partitioned else self._rows(before)
         part = divided(cast(rows, Float(53)), self.numbers.double("part"))
-        most: ColumnElement[float] = func.least(likely, part, type_=Float(53))
-        if (farther := self.looks_farther(before)) is not None:  # the share is known well
-            most = case((farther, times(likely, _TWICE)), else_=most)
-        return cast(func.greatest(most, _ONE, type_=Float(53)), Integer)
+        return cast(func.greatest(func.least(likely, part, type_=Float(53)), _ONE, type_=Float(53)), Integer)
 
     def _led_by_plain_indexes(self) -> tuple[str, ...]:
         """Return the columns whose plain indexes may lead to the rows sooner than a scan that goes on."""
@@ -202,47 +148,21 @@ class ArmChoice:
             return ()
         return columns_compared(self.search.statement, self.search.table)
 
-    def _few(self, seen: _Seen, before: CTE) -> ColumnElement[bool]:
+    def _few(self, passed: ColumnElement[int], before: CTE) -> ColumnElement[bool]:
         """Return whether so few rows passed near the query that all that pass are read sooner by a plain index.
 
         To read them costs what their share does, and to scan on what its inverse does: so the square of it counts.
         """
         part = func.pg_catalog.sqrt(divided(cast(self._rows(before), Float(53)), self.numbers.double("few")))
-        return times(cast(seen.passed, Float(53)), func.greatest(_LEAST_PART, part, type_=Float(53))) <= seen.returned
+        least = times(cast(passed, Float(53)), func.greatest(_LEAST_PART, part, type_=Float(53)))
+        return least <= cast(self.ef_search(before), Float(53))
 
-    def _answered(self, seen: _Seen, before: CTE | None) -> ColumnElement[bool]:
-        """Return whether enough rows passed, and that among the candidates or little farther."""
-        enough = seen.passed >= self.numbers["enough"]
-        if self.looks_farther(before) is None:
-            return enough
-        near = times(seen.candidates, self.numbers.double("first"))
-        return and_(enough, times(seen.returned, self.numbers.double("enough")) <= near)
-
-    def _pays(self, seen: _Seen, before: CTE | None) -> tuple[ColumnElement[bool], ...]:
-        """Return the conditions under which a scan that goes on costs less than to read every row."""
-        read = times(cast(seen.passed, Float(53)), self._rows(before))
-        least: ColumnElement[int] = _LEAST_SEEN
-        for_scan = self.numbers.double("likely")
-        if (farther := self.looks_farther(before)) is not None:
-            least = case((farther, _LEAST_SEEN_FARTHER), else_=least)
-            returned = times(seen.returned, self.numbers.double("likely_farther"))
-            for_scan = case((farther, returned), else_=for_scan)
-        return seen.passed >= least, read >= for_scan
-
-    def _seen(self, first: CTE, before: CTE | None) -> _Seen:
-        """Return what the first scan found, which is counted when it has ended."""
-        candidates = cast(self.ef_search(before), Float(53))
+    def _passed(self, first: CTE, before: CTE | None) -> tuple[ColumnElement[int], FromClause]:
+        """Return how many rows the first scan found, and where that and what was known before it stand."""
         if before is None:
-            return _Seen(count_rows(), candidates, candidates, first)
-        counted = select(count_rows().label("passed")).select_from(first)
-        if self.looks_farther(before) is None:
-            seen = inline(counted, "seen")
-            return _Seen(seen.c.passed, candidates, candidates, seen.outerjoin(before, true()))
-        known = select(before.c.entries).scalar_subquery()
-        now = case((known.is_not(None), entries_read(self.search.table).scalar_subquery()))
-        seen = inline(counted.add_columns(now.label("entries")), "seen")
-        returned = func.coalesce(minus(seen.c.entries, before.c.entries), candidates, type_=Float(53))
-        return _Seen(seen.c.passed, returned, candidates, seen.outerjoin(before, true()))
+            return count_rows(), first
+        seen = inline(select(count_rows().label("passed")).select_from(first), "seen")
+        return seen.c.passed, seen.outerjoin(before, true())
 
     def _scans_now(self) -> ColumnElement[int]:
         """Return how often vector indexes have been scanned by now."""

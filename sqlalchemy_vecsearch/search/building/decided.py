@@ -32,10 +32,6 @@ docstrings x 256 and 145 in one of a million rows, both in memory; the exact way
 8.7% of 60,000 took 10.7 ms at a recall of 0.976, with 120 10.3 at 0.973; one of 1.9% 12.3 at 0.995, and 11.3 at
 0.999."""
 
-_READ_FOR_VISITED_FARTHER: Final = 320
-"""The same where the first scan has looked farther, in a table of a million rows: 170 in the time of a visit with
-``m = 16`` and 280 with ``m = 32``, both in memory; and the exact way finds all."""
-
 _TUPLES_OF_CANDIDATE: Final = 10
 """Rows that hnsw.max_scan_tuples allows for each candidate that a scan is likely to need, in a graph of ``m = 16``:
 such a scan compares 5 to 10 of 60,000 docstrings for each candidate, and one of ``m = 32`` 12 to 25 of a million."""
@@ -157,7 +153,6 @@ def _numbers(searched: SearchedColumn, effort: Effort, counts: Counts, way: str,
         "tuples": _TUPLES_OF_CANDIDATE * links_of(searched) // HNSW.defaults["m"],
         "part": _PART_VISITED,
         "likely": counts.scan * counts.ef_search * _READ_FOR_VISITED,
-        "likely_farther": counts.enough * _READ_FOR_VISITED_FARTHER,
         "few": counts.scan * _READ_BY_PLAIN_INDEX,
         "small": min(small_table(searched), effort.max_exact_rows or MOST_ROWS),
         "ef_search": counts.ef_search,

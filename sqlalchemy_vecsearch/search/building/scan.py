@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import ceil
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Float, Integer, cast, func, literal_column
 
@@ -191,23 +191,16 @@ def tuples_of(effort: Effort) -> int:
     return effort.max_scan_tuples or _MOST_SCAN_TUPLES
 
 
-def first_settings(
-    searched: SearchedColumn, given: Given, reach: Reach, farther: ColumnElement[bool] | None = None
-) -> CarriedSettings:
-    """Return the settings of the first scan, which looks at a bounded number of rows. Pure.
+def first_settings(searched: SearchedColumn, given: Given, reach: Reach) -> CarriedSettings:
+    """Return the settings of the first scan, which looks at a bounded number of rows and is not iterative. Pure.
 
-    A column whose index is not known may have any, so both methods are told. Under the condition ``farther`` an HNSW
-    scan goes on, when it has returned its candidates, with the rows that it compared on the way and discarded: an
-    iterative scan does so where it has visited as many as it may.
+    A column whose index is not known may have any, so both methods are told.
     """
     at_least, exactly = _bounds(searched, given, reach)
-    order: Literal["off", "relaxed_order"] = "off" if farther is None else "relaxed_order"
     return CarriedSettings(
         at_least=at_least,
         exactly=exactly,
-        hnsw_bounds=() if farther is None else (("hnsw.max_scan_tuples", "1"),),
-        hnsw_order=order if may_be_hnsw(searched) else None,
-        hnsw_only_if=farther,
+        hnsw_order="off" if may_be_hnsw(searched) else None,
         ivfflat_order="off" if may_be_ivfflat(searched) else None,
     )
 

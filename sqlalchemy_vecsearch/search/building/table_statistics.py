@@ -178,24 +178,18 @@ def index_is_of(searched: Any) -> ColumnElement[bool]:
     return INDEX.c.indrelid == select(_oid(searched)).scalar_subquery()
 
 
-def known_before(
-    searched: Any, small: ColumnElement[float], large: ColumnElement[float] | None = None, unless: Conditions = ()
-) -> Select[Any]:
+def known_before(searched: Any, small: ColumnElement[float]) -> Select[Any]:
     """Return one row with what is known of a table before it is read; none where the catalog has no rows of it.
 
     ``rows`` is ``reltuples``, of the table alone. ``scans`` is :func:`index_scans`, NULL where they do not tell all:
     counting can be off, or rows can be in tables of which this one knows nothing, in partitions and children, or on
     other servers (a distributed table has no rows here). ``small`` says whether the table, of which the catalog knows
-    all, has at most so many rows. ``entries`` is :func:`entries_read` where the table has at least ``large`` rows and
-    none of the conditions ``unless`` holds, else NULL, as ``scans`` is.
+    all, has at most so many rows.
     """
     known = _CLASS.c.reltuples
     told = and_(_WHOLE, current_setting("track_counts") == constant("on"))
     scans = case((told, index_scans(searched).scalar_subquery())).label("scans")
     found = select(known.label("rows"), scans, and_(_WHOLE, known <= small).label("small"))
-    if large is not None:
-        counted = case((and_(told, known >= large, *map(not_, unless)), entries_read(searched).scalar_subquery()))
-        found = found.add_columns(counted.label("entries"))
     return found.where(_CLASS.c.oid == _oid(searched), known > _NONE)
 
 

@@ -67,7 +67,7 @@ class Ways:
         self.columns = columns
         self.exclude = exclude
         self.outer = outer
-        self.choice = ArmChoice(shape, numbers, search, len(scanned), outer)
+        self.choice = ArmChoice(shape, numbers, search, outer)
         self.keys = row_keys(search.statement, search.searched)
         self.distance = search.distance.label("distance")
         self.order = order_by_form(search, search.searched.quantize)
@@ -94,12 +94,10 @@ class Ways:
         way = materialized(self.choice.arm_after(first, before), "way")
         most = self.choice.most_visited(first, before)
         settings = self._scan_settings(most, optional=self.shape.bounded)  # the way is not this one without such scans
-        rows = self.choice.rows_of_scan(before)
-        found = self._scanned(settings.clause_if(_taken(way) == constant(SCAN)), self.numbers["scan"])
-        if rows is not self.numbers["scan"]:  # inside stands a number, by which the planner knows that few are wanted
-            found = _all_of(inline(found, "most")).limit(rows)
-        scan = materialized(found, SCAN)
-        short = [way.c.taken == constant(SCAN), count_of(scan) < rows, *self.choice.affordable()]
+        scan = materialized(
+            self._scanned(settings.clause_if(_taken(way) == constant(SCAN)), self.numbers["scan"]), SCAN
+        )
+        short = [way.c.taken == constant(SCAN), count_of(scan) < self.numbers["scan"], *self.choice.affordable()]
         arm = materialized(select(case((and_(*short), constant(EXACT)), else_=way.c.taken).label("taken")), "arm")
         ways = (first, way, scan, arm) if before is None else (before, first, way, scan, arm)
         return self._together({FIRST: first, SCAN: scan}, arm, SCAN), ways
@@ -160,8 +158,7 @@ class Ways:
 
     def _first(self, before: CTE | None) -> CTE:
         reach = Reach(ef_search=self.choice.ef_search(before), probes=self.numbers["probes_to_look"])
-        farther = self.choice.looks_farther(before)
-        settings = first_settings(self.search.searched, self.shape.given, reach, farther)
+        settings = first_settings(self.search.searched, self.shape.given, reach)
         if before is None:
             return materialized(self._scanned(self._clause(settings), self.numbers["first"]), FIRST)
         if not self.shape.filtered:

@@ -290,7 +290,7 @@ SELECT id, distance FROM (
             ["first", "exact"],
             [
                 "The first look near the question found 20 rows that pass.",
-                "To scan on for more would cost more, so every row that passes was compared: 10.",
+                "They are so few that to scan on would cost more, so every row that passes was compared: 10.",
             ],
         ),
     ],

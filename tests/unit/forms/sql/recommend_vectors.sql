@@ -18,25 +18,20 @@ FROM centre_1)) > CAST(0 AS DOUBLE PRECISION) AND {settings LEFT OUTER JOIN befo
 FROM centre_1)
 LIMIT %(param_6)s::INTEGER),
 way_1 AS MATERIALIZED
-(SELECT CASE WHEN before_1.small THEN 'exact' WHEN (seen_2.passed >= 15 AND (coalesce(seen_2.entries OPERATOR(pg_catalog.-) before_1.entries, CAST(greatest(200, CAST(least(pg_catalog.sqrt(CAST(coalesce(before_1.rows, CAST(0 AS REAL)) AS FLOAT(53)) OPERATOR(pg_catalog.*) CAST(0.16 AS DOUBLE PRECISION)), CAST(400 AS DOUBLE PRECISION)) AS INTEGER)) AS FLOAT(53))) OPERATOR(pg_catalog.*) CAST(15 AS FLOAT(53))) <= (CAST(greatest(200, CAST(least(pg_catalog.sqrt(CAST(coalesce(before_1.rows, CAST(0 AS REAL)) AS FLOAT(53)) OPERATOR(pg_catalog.*) CAST(0.16 AS DOUBLE PRECISION)), CAST(400 AS DOUBLE PRECISION)) AS INTEGER)) AS FLOAT(53)) OPERATOR(pg_catalog.*) CAST(20 AS FLOAT(53)))) THEN 'first' WHEN ({scans of its vector indexes} = before_1.scans) THEN 'first' WHEN (pg_catalog.current_setting('hnsw.iterative_scan', true) IS NOT NULL AND seen_2.passed >= CASE WHEN (before_1.entries IS NOT NULL) THEN 5 ELSE 2 END AND (CAST(seen_2.passed AS FLOAT(53)) OPERATOR(pg_catalog.*) coalesce(before_1.rows, CAST(1000000 AS REAL))) >= CASE WHEN (before_1.entries IS NOT NULL) THEN coalesce(seen_2.entries OPERATOR(pg_catalog.-) before_1.entries, CAST(greatest(200, CAST(least(pg_catalog.sqrt(CAST(coalesce(before_1.rows, CAST(0 AS REAL)) AS FLOAT(53)) OPERATOR(pg_catalog.*) CAST(0.16 AS DOUBLE PRECISION)), CAST(400 AS DOUBLE PRECISION)) AS INTEGER)) AS FLOAT(53))) OPERATOR(pg_catalog.*) CAST(4800 AS FLOAT(53)) ELSE CAST(480000 AS FLOAT(53)) END) THEN 'scan' ELSE 'exact' END AS taken
-FROM (SELECT pg_catalog.count(*) AS passed, CASE WHEN ((SELECT before_1.entries
-FROM before_1) IS NOT NULL) THEN {entries} END AS entries
+(SELECT CASE WHEN before_1.small THEN 'exact' WHEN (seen_2.passed >= 15) THEN 'first' WHEN ({scans of its vector indexes} = before_1.scans) THEN 'first' WHEN (pg_catalog.current_setting('hnsw.iterative_scan', true) IS NOT NULL AND seen_2.passed >= 2 AND (CAST(seen_2.passed AS FLOAT(53)) OPERATOR(pg_catalog.*) coalesce(before_1.rows, CAST(1000000 AS REAL))) >= CAST(480000 AS FLOAT(53))) THEN 'scan' ELSE 'exact' END AS taken
+FROM (SELECT pg_catalog.count(*) AS passed
 FROM first_1) AS seen_2 LEFT OUTER JOIN before_1 ON true),
 scan_1 AS MATERIALIZED
-(SELECT *
-FROM (SELECT document.id AS key_0, document.embedding <=> (SELECT centre_1.vector
+(SELECT document.id AS key_0, document.embedding <=> (SELECT centre_1.vector
 FROM centre_1) AS distance
 FROM document
 WHERE vector_norm((SELECT centre_1.vector
 FROM centre_1)) > CAST(0 AS DOUBLE PRECISION) AND {settings WHERE (SELECT way_1.taken FROM way_1) = 'scan'} ORDER BY document.embedding <=> (SELECT centre_1.vector
 FROM centre_1)
-LIMIT 20) AS most_1
-LIMIT coalesce((SELECT CASE WHEN (before_1.entries IS NOT NULL) THEN 15 END AS fewer
-FROM before_1), 20)),
+LIMIT 20),
 arm_1 AS MATERIALIZED
 (SELECT CASE WHEN (way_1.taken = 'scan' AND (SELECT pg_catalog.count(*) AS rows
-FROM scan_1) < coalesce((SELECT CASE WHEN (before_1.entries IS NOT NULL) THEN 15 END AS fewer
-FROM before_1), 20)) THEN 'exact' ELSE way_1.taken END AS taken
+FROM scan_1) < 20) THEN 'exact' ELSE way_1.taken END AS taken
 FROM way_1),
 nearest_1 AS
 (SELECT key_0, distance OPERATOR(pg_catalog.+) 0 AS distance
