@@ -7,16 +7,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import true
-from sqlalchemy.orm import LoaderCriteriaOption
+from sqlalchemy.orm import LoaderCriteriaOption, RelationshipProperty
+from sqlalchemy.sql.selectable import Join
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sqlalchemy import ColumnElement
+    from sqlalchemy import ColumnElement, FromClause
 
     from sqlalchemy_vecsearch.selects.elements import Statement
 
-__all__ = ["cross_joined", "locking_as", "only_columns", "prepended", "with_criteria", "without_filter"]
+__all__ = [
+    "cross_joined",
+    "left_of_joins",
+    "locking_as",
+    "only_columns",
+    "prepended",
+    "with_criteria",
+    "without_filter",
+]
 
 
 def with_criteria(statement: Statement, criteria: tuple[ColumnElement[bool], ...]) -> Statement:
@@ -92,5 +101,24 @@ def cross_joined(statement: Statement) -> Statement:
 def _pinned(statement: Statement) -> Statement:
     """Return a copy whose joins start where they start now, whatever columns it will select."""
     if statement._setup_joins and not statement._from_obj:
-        return statement.select_from(statement.columns_clause_froms[0])
+        return statement.select_from(left_of_joins(statement))
     return statement
+
+
+def left_of_joins(statement: Statement) -> FromClause:
+    """Return which of the sources of what is selected the first ``.join()`` starts from, as SQLAlchemy chooses it."""
+    first, *others = statement.columns_clause_froms
+    if not others:
+        return first
+    joined: tuple[Any, ...] = statement._setup_joins[0]
+    target, condition, left, _ = joined
+    for attribute in (target, condition):
+        if isinstance(getattr(attribute, "property", None), RelationshipProperty):
+            left = attribute.parent.selectable
+    named = () if left is not None or condition is None else condition._from_objects
+    for source in (first, *others):
+        if source is left or source in named:
+            return source
+        if left is None and condition is None and Join._can_join(source, getattr(target, "selectable", target)):
+            return source
+    return first

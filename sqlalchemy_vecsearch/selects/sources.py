@@ -7,11 +7,13 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Alias, Table, table
+from sqlalchemy import Alias, BinaryExpression, ColumnElement, Table, table
 from sqlalchemy.orm import LoaderCriteriaOption, Mapper, QueryableAttribute, RelationshipProperty
+from sqlalchemy.sql import operators
+from sqlalchemy.sql.elements import BooleanClauseList
 from sqlalchemy.sql.selectable import FromClause, Join, SelectBase
 
-from sqlalchemy_vecsearch.selects.copies import only_columns
+from sqlalchemy_vecsearch.selects.copies import left_of_joins, only_columns
 from sqlalchemy_vecsearch.selects.elements import as_clause
 
 if TYPE_CHECKING:
@@ -142,7 +144,7 @@ def _of_clauses(statement: Statement, columns: tuple[Any, ...]) -> dict[FromClau
     """Return what FROM will hold, in its order, None where only the ORM knows it: of polymorphic classes ..."""
     joins, first = statement._setup_joins, list(statement._from_obj)
     if joins and not first:
-        first = list(statement.columns_clause_froms)[: 1 if columns else None]
+        first = [left_of_joins(statement)] if columns else list(statement.columns_clause_froms)
     if len(first) > 1 or statement._memoized_select_entities or _may_add_criteria(statement):
         return None
     found = dict(leaf for source in first for leaf in _flatten(source))
@@ -184,9 +186,21 @@ def _is_said_by_both_sides(relationship: RelationshipProperty[Any], *, full: boo
     """Return whether the rows that are joined say which row of the secondary table joins them, if there is one."""
     if relationship.secondary is None:
         return True
-    pairs = (*relationship.synchronize_pairs, *(relationship.secondary_synchronize_pairs or ()))
     key = set(relationship.secondary.primary_key)
-    return bool(key) and not full and key <= {referring for _, referring in pairs}
+    conditions = (relationship.primaryjoin, relationship.secondaryjoin)
+    told = {side for condition in conditions for side in _sides_of_equalities(condition)}
+    return bool(key) and not full and key <= told
+
+
+def _sides_of_equalities(condition: Any) -> Iterator[Any]:
+    """Yield the columns that a condition holds to be equal to another: of none where it is an OR."""
+    if isinstance(condition, BooleanClauseList) and condition.operator is operators.and_:
+        for part in condition.clauses:
+            yield from _sides_of_equalities(part)
+    elif isinstance(condition, BinaryExpression) and condition.operator is operators.eq:
+        for side in (condition.left, condition.right):
+            if isinstance(side, ColumnElement):
+                yield side._deannotate()
 
 
 def _relationships(statement: Statement) -> Iterator[RelationshipProperty[Any]]:

@@ -9,18 +9,21 @@ from sqlalchemy import (
     ForeignKey,
     Select,
     Table,
+    and_,
     column,
     exists,
     func,
     inspect,
     join,
     lateral,
+    or_,
     outerjoin,
     select,
     text,
     true,
     values,
 )
+from sqlalchemy.dialects.postgresql.psycopg import dialect
 from sqlalchemy.orm import (
     DeclarativeBase,
     Mapped,
@@ -77,6 +80,15 @@ STUCK = Table(
 )
 
 
+LINKED = Table(
+    "linked",
+    Base.metadata,
+    Column("one_id", ForeignKey("item.id"), primary_key=True),
+    Column("other_id", ForeignKey("item.id"), primary_key=True),
+    Column("label_id", ForeignKey("label.id"), primary_key=True),
+)
+
+
 class Label(Base):
     __tablename__ = "label"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -103,6 +115,11 @@ class Item(Base):
     notes: Mapped[list[Note]] = relationship()
     labels: Mapped[list[Label]] = relationship(secondary=LABELLED)
     stickers: Mapped[list[Label]] = relationship(secondary=STUCK, viewonly=True)
+    linked: Mapped[list[Label]] = relationship(
+        secondary=LINKED,
+        primaryjoin=lambda: or_(Item.id == LINKED.c.one_id, Item.id == LINKED.c.other_id),
+        viewonly=True,
+    )
     alike: Mapped[list["Item"]] = relationship(
         secondary=ALIKE,
         primaryjoin=lambda: Item.id == ALIKE.c.item_id,
@@ -256,6 +273,7 @@ SECONDARY = {
 """Joined by rows that the rows of both sides identify; the ORM names them anew each time it is asked."""
 
 KEYLESS_SECONDARY = {
+    "by one of two foreign keys": select(Item).join(Item.linked),
     "a key of its own": select(Item).join(Item.stickers),
     "a full join": select(Item).join(Item.labels, full=True),
     "beside what the ORM adds": select(Item).join(Item.labels).options(with_loader_criteria(Label, Label.name > "a")),
@@ -346,3 +364,25 @@ def test_a_secondary_table_is_left_out_where_both_sides_say_its_row(statement, w
 def test_a_secondary_table_has_no_key_elsewhere(statement):
     assert identity_of(statement, searched_column(Item.embedding)) is None
     assert selects.is_filtered(statement)
+
+
+JOINED_FROM_THE_SECOND = {
+    "by its foreign key": select(Owner.name, Item).join(Note, Note.item_id == Item.id).where(Owner.id == Item.owner_id),
+    "by an expression": select(func.length(Owner.name), Item).join(
+        Note, and_(Note.item_id == Item.id, Note.number > 1)
+    ),
+    "by what SQLAlchemy finds": select(Label.name, Item).join(Note).where(Label.id == Item.id),
+    "by a relationship": select(Owner.name, Item).join(Item.notes).where(Owner.id == Item.owner_id),
+}
+
+
+@pytest.mark.parametrize("exact", [False, True])
+@pytest.mark.parametrize("statement", JOINED_FROM_THE_SECOND.values(), ids=JOINED_FROM_THE_SECOND)
+def test_a_join_starts_where_sqlalchemy_starts_it(statement, exact):
+    """Not at what is selected first, which the join's condition does not name."""
+    text = " ".join(
+        str(nearest(statement, Item.embedding, [1, 2, 3], k=5, exact=exact).compile(dialect=dialect())).split()
+    )
+    assert "item JOIN note ON " in text
+    assert "owner JOIN note" not in text
+    assert "label JOIN note" not in text
