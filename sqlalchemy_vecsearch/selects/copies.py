@@ -7,8 +7,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import true
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import LoaderCriteriaOption, RelationshipProperty
-from sqlalchemy.sql.selectable import Join
+from sqlalchemy.sql.util import join_condition
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -119,6 +120,15 @@ def left_of_joins(statement: Statement) -> FromClause:
     for source in (first, *others):
         if source is left or source in named:
             return source
-        if left is None and condition is None and Join._can_join(source, getattr(target, "selectable", target)):
+        if left is None and condition is None and _refers(source, getattr(target, "selectable", target)):
             return source
     return first
+
+
+def _refers(source: FromClause, target: FromClause) -> bool:
+    """Return whether foreign keys say how the two are joined."""
+    try:
+        join_condition(source, target)
+    except ArgumentError:  # there is none between the two, or there are several
+        return False
+    return True

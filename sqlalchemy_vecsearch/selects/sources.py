@@ -200,7 +200,7 @@ def _sides_of_equalities(condition: Any) -> Iterator[Any]:
     elif isinstance(condition, BinaryExpression) and condition.operator is operators.eq:
         for side in (condition.left, condition.right):
             if isinstance(side, ColumnElement):
-                yield side._deannotate()
+                yield side
 
 
 def _relationships(statement: Statement) -> Iterator[RelationshipProperty[Any]]:
