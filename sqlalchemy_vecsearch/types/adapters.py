@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from pgvector import Bit, HalfVector, SparseVector, Vector
@@ -68,14 +69,19 @@ def teach_connections(dialect: Dialect) -> None:
     """Let all psycopg connections of a dialect send `Wire` values in binary, also those that are open already.
 
     It costs no statement, and less than a microsecond for each statement that runs later. It does not matter who
-    opened the connection, or whether ``register_vector`` was called on it.
+    opened the connection, or whether ``register_vector`` was called on it. When it returns, every statement that begins
+    does so, whichever thread has seen to it.
 
     Args:
         dialect: a psycopg 3 dialect, sync or async.
     """
-    if not event.contains(dialect, "do_execute", _teach_before_execute):
-        event.listen(dialect, "do_execute", _teach_before_execute)
-        event.listen(dialect, "do_executemany", _teach_before_execute)
+    with _TEACHING:  # SQLAlchemy knows of a listener before it calls it, and another thread would not wait for that
+        if not event.contains(dialect, "do_execute", _teach_before_execute):
+            event.listen(dialect, "do_execute", _teach_before_execute)
+            event.listen(dialect, "do_executemany", _teach_before_execute)
+
+
+_TEACHING: Final = Lock()
 
 
 def teach(adapters: AdaptersMap) -> None:
