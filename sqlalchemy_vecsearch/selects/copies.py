@@ -117,10 +117,11 @@ def left_of_joins(statement: Statement) -> FromClause:
         if isinstance(getattr(attribute, "property", None), RelationshipProperty):
             left = attribute.parent.selectable
     named = () if left is not None or condition is None else condition._from_objects
-    for source in (first, *others):
+    joined_to = getattr(target, "selectable", target)
+    for source in (one for one in (first, *others) if hash(one) != hash(joined_to)):  # as of one with annotations
         if source is left or source in named:
             return source
-        if left is None and condition is None and _refers(source, getattr(target, "selectable", target)):
+        if left is None and condition is None and _refers(source, joined_to):
             return source
     return first
 

@@ -376,6 +376,13 @@ JOINED_FROM_THE_SECOND = {
 }
 
 
+def test_a_join_does_not_start_at_what_is_joined():
+    other = aliased(Owner)
+    statement = select(Item.id, other.id.label("other")).join(other, other.id < 3)
+    text = " ".join(str(nearest(statement, Item.embedding, [1, 2, 3], k=5).compile(dialect=dialect())).split())
+    assert text.count("item JOIN owner AS owner_1 ON owner_1.id < ") == 4
+
+
 @pytest.mark.parametrize("exact", [False, True])
 @pytest.mark.parametrize("statement", JOINED_FROM_THE_SECOND.values(), ids=JOINED_FROM_THE_SECOND)
 def test_a_join_starts_where_sqlalchemy_starts_it(statement, exact):
