@@ -6,16 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import CTE, Alias, Column, FromClause, Over, Select, Subquery
-from sqlalchemy.exc import ArgumentError
 from sqlalchemy.sql import operators, visitors
 from sqlalchemy.sql.elements import BinaryExpression, ColumnClause
 from sqlalchemy.sql.functions import FunctionElement
-from sqlalchemy.sql.util import join_condition
 
 from sqlalchemy_vecsearch.measuring.findings import Finding
 from sqlalchemy_vecsearch.measuring.levels import Level
 from sqlalchemy_vecsearch.search.building.deferred import Deferred
-from sqlalchemy_vecsearch.selects import inner_joins, parts, select_list, sources, where_criteria
+from sqlalchemy_vecsearch.selects import inner_joins, on_foreign_keys, parts, select_list, sources, where_criteria
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -92,12 +90,8 @@ def _dropping_joins(level: Level, own: Sequence[FromClause], searched: Sequence[
 
 def _inferred(own: Sequence[FromClause], target: FromClause) -> Any:
     """Return the ON that foreign keys give, None where they do not give one."""
-    for source in own:
-        try:
-            return join_condition(source, target)
-        except ArgumentError:  # there is no foreign key between the two, or there are several
-            continue
-    return None
+    found = (on_foreign_keys(source, target) for source in own)
+    return next((on for on in found if on is not None), None)
 
 
 def _pairs(condition: Any) -> Iterator[tuple[Any, Any]]:

@@ -5,7 +5,6 @@ this is the one package that reads the private attributes of one; they are the s
 """
 
 from sqlalchemy_vecsearch.selects.clauses import (
-    has_loader_criteria,
     has_loader_options,
     has_offset,
     is_cut,
@@ -26,6 +25,7 @@ from sqlalchemy_vecsearch.selects.clauses import (
 from sqlalchemy_vecsearch.selects.copies import (
     cross_joined,
     locking_as,
+    on_foreign_keys,
     only_columns,
     prepended,
     with_criteria,
@@ -43,7 +43,15 @@ from sqlalchemy_vecsearch.selects.elements import (
 )
 from sqlalchemy_vecsearch.selects.output_names import named_by, output_types_named
 from sqlalchemy_vecsearch.selects.searchable import as_select
-from sqlalchemy_vecsearch.selects.sources import inner_joins, leaves, read_by, reads, reads_one_entity, sources
+from sqlalchemy_vecsearch.selects.sources import (
+    has_loader_criteria,
+    inner_joins,
+    leaves,
+    read_by,
+    reads,
+    reads_one_entity,
+    sources,
+)
 
 __all__ = [
     "Statement",
@@ -67,6 +75,7 @@ __all__ = [
     "named_by",
     "numbered",
     "offset_of",
+    "on_foreign_keys",
     "only_columns",
     "output_types_named",
     "parts",

@@ -8,21 +8,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import CTE, Subquery
 from sqlalchemy.orm import LoaderCriteriaOption
-from sqlalchemy.sql import operators
-from sqlalchemy.sql.elements import BindParameter, BooleanClauseList
+from sqlalchemy.sql.elements import BindParameter
 
 from sqlalchemy_vecsearch.errors import SearchError
-from sqlalchemy_vecsearch.selects.sources import entities_of, is_joined, sources
+from sqlalchemy_vecsearch.selects.elements import conjuncts
+from sqlalchemy_vecsearch.selects.sources import entities_of, has_loader_criteria, is_joined, sources
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
     from sqlalchemy import ColumnElement
 
     from sqlalchemy_vecsearch.selects.elements import Statement
 
 __all__ = [
-    "has_loader_criteria",
     "has_loader_options",
     "has_offset",
     "is_cut",
@@ -57,7 +54,7 @@ def selected_columns(statement: Statement) -> list[Any]:
 
 def where_criteria(statement: Statement) -> tuple[ColumnElement[bool], ...]:
     """Return the conditions that WHERE joins by AND."""
-    return tuple(_conjuncts(statement._where_criteria))
+    return tuple(conjuncts(*statement._where_criteria))
 
 
 def tie_breaks(statement: Any) -> tuple[ColumnElement[Any], ...]:  # Any: a Select or a union of them
@@ -111,11 +108,6 @@ def has_offset(statement: Statement) -> bool:
 def has_loader_options(statement: Statement) -> bool:
     """Return whether the statement says how the ORM loads what belongs to its entities."""
     return any(not isinstance(option, LoaderCriteriaOption) for option in statement._with_options)
-
-
-def has_loader_criteria(statement: Statement) -> bool:
-    """Return whether the ORM adds conditions when the statement is executed."""
-    return any(isinstance(option, LoaderCriteriaOption) for option in statement._with_options)
 
 
 def passes_over_rows(statement: Statement) -> bool:
@@ -175,11 +167,3 @@ def rows_asked(statement: Statement) -> int | None:
 def _number(clause: Any) -> int | None:
     value = getattr(clause, "value", None)
     return value if isinstance(value, int) else None
-
-
-def _conjuncts(criteria: Iterable[ColumnElement[bool]]) -> Iterator[ColumnElement[bool]]:
-    for criterion in criteria:
-        if isinstance(criterion, BooleanClauseList) and criterion.operator is operators.and_:
-            yield from _conjuncts(criterion.clauses)
-        else:
-            yield criterion

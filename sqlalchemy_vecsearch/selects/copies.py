@@ -22,6 +22,7 @@ __all__ = [
     "cross_joined",
     "left_of_joins",
     "locking_as",
+    "on_foreign_keys",
     "only_columns",
     "prepended",
     "with_criteria",
@@ -121,15 +122,14 @@ def left_of_joins(statement: Statement) -> FromClause:
     for source in (one for one in (first, *others) if hash(one) != hash(joined_to)):  # as of one with annotations
         if source is left or source in named:
             return source
-        if left is None and condition is None and _refers(source, joined_to):
+        if left is None and condition is None and on_foreign_keys(source, joined_to) is not None:
             return source
     return first
 
 
-def _refers(source: FromClause, target: FromClause) -> bool:
-    """Return whether foreign keys say how the two are joined."""
+def on_foreign_keys(source: FromClause, target: FromClause) -> ColumnElement[bool] | None:
+    """Return the ON of a join that foreign keys give, None where there is none between the two, or several."""
     try:
-        join_condition(source, target)
-    except ArgumentError:  # there is none between the two, or there are several
-        return False
-    return True
+        return join_condition(source, target)
+    except ArgumentError:
+        return None

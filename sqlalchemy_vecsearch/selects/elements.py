@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Cast, ClauseElement, Column, Select
 from sqlalchemy.orm import QueryableAttribute
-from sqlalchemy.sql.elements import Grouping, Label, _anonymous_label
+from sqlalchemy.sql import operators
+from sqlalchemy.sql.elements import BooleanClauseList, Grouping, Label, _anonymous_label
 from sqlalchemy.sql.selectable import ScalarSelect, SelectBase, TableClause
 
 from sqlalchemy_vecsearch.representations import short_repr
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Statement",
     "as_clause",
+    "conjuncts",
     "is_stored",
     "mapped_attribute",
     "numbered",
@@ -75,6 +77,15 @@ def is_stored(element: Any) -> bool:  # Any: as above
     while isinstance(found, Grouping | Label):
         found = found.element
     return isinstance(found, Column)
+
+
+def conjuncts(*criteria: Any) -> Iterator[Any]:  # Any: conditions
+    """Yield the conditions that all hold, those that AND joins taken apart."""
+    for criterion in criteria:
+        if isinstance(criterion, BooleanClauseList) and criterion.operator is operators.and_:
+            yield from conjuncts(*criterion.clauses)
+        else:
+            yield criterion
 
 
 def as_clause(element: Any) -> Any:  # Any: as above

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import Alias, BinaryExpression, ColumnElement, Table, table
 from sqlalchemy.orm import LoaderCriteriaOption, Mapper, QueryableAttribute, RelationshipProperty
 from sqlalchemy.sql import operators
-from sqlalchemy.sql.elements import BooleanClauseList
 from sqlalchemy.sql.selectable import FromClause, Join, SelectBase
 
 from sqlalchemy_vecsearch.selects.copies import left_of_joins, only_columns
-from sqlalchemy_vecsearch.selects.elements import as_clause
+from sqlalchemy_vecsearch.selects.elements import as_clause, conjuncts
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "entities_of",
+    "has_loader_criteria",
     "inner_joins",
     "is_joined",
     "leaves",
@@ -87,6 +87,11 @@ def inner_joins(statement: Statement) -> Iterator[tuple[FromClause, Any]]:  # An
             yield joined, condition
 
 
+def has_loader_criteria(statement: Statement) -> bool:
+    """Return whether the ORM adds conditions when the statement is executed."""
+    return any(isinstance(option, LoaderCriteriaOption) for option in statement._with_options)
+
+
 def is_joined(statement: Statement) -> bool:
     """Return whether FROM is spelt out, by joins or by select_from(), be it before other columns were selected."""
     before = any(level._setup_joins for level in statement._memoized_select_entities)
@@ -141,11 +146,11 @@ def _compiled(statement: Statement) -> Iterator[tuple[FromClause, bool]]:
 
 
 def _of_clauses(statement: Statement, columns: tuple[Any, ...]) -> dict[FromClause, bool] | None:
-    """Return what FROM will hold, in its order, None where only the ORM knows it: of polymorphic classes ..."""
+    """Return what FROM will hold, in its order, None where only the ORM knows it."""
     joins, first = statement._setup_joins, list(statement._from_obj)
     if joins and not first:
         first = [left_of_joins(statement)] if columns else list(statement.columns_clause_froms)
-    if len(first) > 1 or statement._memoized_select_entities or _may_add_criteria(statement):
+    if len(first) > 1 or statement._memoized_select_entities or has_loader_criteria(statement):
         return None
     found = dict(leaf for source in first for leaf in _flatten(source))
     for target, condition, left, how in joins:
@@ -187,20 +192,10 @@ def _is_said_by_both_sides(relationship: RelationshipProperty[Any], *, full: boo
     if relationship.secondary is None:
         return True
     key = set(relationship.secondary.primary_key)
-    conditions = (relationship.primaryjoin, relationship.secondaryjoin)
-    told = {side for condition in conditions for side in _sides_of_equalities(condition)}
+    every = conjuncts(relationship.primaryjoin, relationship.secondaryjoin)
+    equalities = (one for one in every if isinstance(one, BinaryExpression) and one.operator is operators.eq)
+    told = {side for one in equalities for side in (one.left, one.right) if isinstance(side, ColumnElement)}
     return bool(key) and not full and key <= told
-
-
-def _sides_of_equalities(condition: Any) -> Iterator[Any]:
-    """Yield the columns that a condition holds to be equal to another: of none where it is an OR."""
-    if isinstance(condition, BooleanClauseList) and condition.operator is operators.and_:
-        for part in condition.clauses:
-            yield from _sides_of_equalities(part)
-    elif isinstance(condition, BinaryExpression) and condition.operator is operators.eq:
-        for side in (condition.left, condition.right):
-            if isinstance(side, ColumnElement):
-                yield side
 
 
 def _relationships(statement: Statement) -> Iterator[RelationshipProperty[Any]]:
@@ -215,10 +210,6 @@ def _relationships(statement: Statement) -> Iterator[RelationshipProperty[Any]]:
 
 def _is_table(source: Any) -> bool:
     return isinstance(source.element if isinstance(source, Alias) else source, Table)
-
-
-def _may_add_criteria(statement: Statement) -> bool:
-    return any(isinstance(option, LoaderCriteriaOption) for option in statement._with_options)
 
 
 def _inherits(entity: Any, owner: Any) -> bool:

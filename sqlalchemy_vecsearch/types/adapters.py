@@ -65,6 +65,9 @@ _OIDS: Final[dict[type[Wire], int]] = {
 _DumperClass: TypeAlias = "type[Dumper]"
 
 
+_TEACHING: Final = Lock()
+
+
 def teach_connections(dialect: Dialect) -> None:
     """Let all psycopg connections of a dialect send `Wire` values in binary, also those that are open already.
 
@@ -79,9 +82,6 @@ def teach_connections(dialect: Dialect) -> None:
         if not event.contains(dialect, "do_execute", _teach_before_execute):
             event.listen(dialect, "do_execute", _teach_before_execute)
             event.listen(dialect, "do_executemany", _teach_before_execute)
-
-
-_TEACHING: Final = Lock()
 
 
 def teach(adapters: AdaptersMap) -> None:
