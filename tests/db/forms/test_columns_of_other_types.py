@@ -34,6 +34,7 @@ from sqlalchemy_vecsearch import (
     tune,
     vector_index,
 )
+from tests.db.filling import indexed_afterwards
 
 
 class Signs:
@@ -158,11 +159,8 @@ def engine(vecsearch_databases):
     with engine.begin() as connection:
         connection.execute(insert(Parent), [{"id": number} for number in range(24)])
         connection.execute(insert(Typed), rows)
-        for index in Entry.__table__.indexes:
-            index.drop(connection)
-        copy_rows(connection, Entry, entries)
-        for index in Entry.__table__.indexes:
-            index.create(connection)
+        with indexed_afterwards(connection, Entry.__table__):
+            copy_rows(connection, Entry, entries)
         connection.execute(text("ANALYZE"))
     yield engine
     engine.dispose()

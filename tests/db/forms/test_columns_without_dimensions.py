@@ -26,6 +26,7 @@ from sqlalchemy_vecsearch import (
     tune,
     vector_index,
 )
+from tests.db.filling import indexed_afterwards
 
 METRICS = ("l2", "inner_product", "cosine", "l1")
 OF_THE_OTHER, OWN = 4_000, 180
@@ -152,12 +153,9 @@ def engine(vecsearch_databases):
     Base.metadata.create_all(engine)
     with engine.begin() as connection:
         connection.execute(insert(Collection), [{"id": 1, "name": "small"}, {"id": 2, "name": "large"}])
-        for index in Entry.__table__.indexes:
-            index.drop(connection)
-        copy_rows(connection, Entry, entries)
+        with indexed_afterwards(connection, Entry.__table__):
+            copy_rows(connection, Entry, entries)
         copy_rows(connection, Alone, rows)
-        for index in Entry.__table__.indexes:
-            index.create(connection)
         connection.execute(text("ANALYZE"))
     yield engine
     engine.dispose()
